@@ -1,0 +1,385 @@
+//! The description of a model: a directed acyclic graph of encoders with tasks hung on its nodes.
+//!
+//! Widths and labels are computed, never configured. Everything is a closed enum or a struct that
+//! refuses unknown keys, so that a typo is an error that names it.
+
+use std::collections::BTreeSet;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// Version of the model configuration that this build writes, and the newest that it reads.
+pub const CONFIG_FORMAT: u32 = 1;
+
+/// The node every graph starts from: what the embedders give for a token.
+pub const EMBEDDING: &str = "embedding";
+
+/// A model: embedders, encoders, task heads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    pub format: u32,
+    pub embedding: EmbeddingConfig,
+    /// By name; an encoder reads the concatenation of its inputs, in their order.
+    pub encoders: IndexMap<String, EncoderConfig>,
+    /// By name, lowest in the hierarchy first.
+    pub tasks: IndexMap<String, TaskConfig>,
+}
+
+/// Token vectors: characters first, then words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmbeddingConfig {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chars: Option<CharsConfig>,
+    pub words: WordsConfig,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum WordsConfig {
+    /// One vector a lower-cased word.
+    Table {
+        size: i64,
+        #[serde(default = "yes")]
+        trainable: bool,
+        #[serde(default)]
+        dropout: f64,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum CharsConfig {
+    /// Character embeddings, convolutions of several widths, ReLU, maximum over positions.
+    Cnn {
+        size: i64,
+        filters: i64,
+        widths: Vec<i64>,
+        #[serde(default)]
+        dropout: f64,
+        /// Lets windows over padding take part in the maximum, up to the longest word of the
+        /// batch, as the 2018 code does: a word's vector then depends on its neighbours.
+        #[serde(default)]
+        pool_padding: bool,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum EncoderConfig {
+    /// Stacked bidirectional LSTM; output width is twice `hidden`.
+    Lstm {
+        inputs: Vec<String>,
+        hidden: i64,
+        layers: i64,
+        /// Between layers.
+        #[serde(default)]
+        dropout: f64,
+    },
+}
+
+/// What a task needs from the graph, whatever its head.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskConfig {
+    /// The encoder this task reads.
+    pub on: String,
+    /// The layer of a document that holds its gold labels; the task's own name when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+    /// On the input of the encoder while this task trains (lexical dropout).
+    #[serde(default)]
+    pub input_dropout: f64,
+    /// On the output of the encoder while this task trains.
+    #[serde(default)]
+    pub dropout: f64,
+    #[serde(flatten)]
+    pub head: HeadConfig,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum HeadConfig {
+    /// Flat spans: BIOUL tags, linear-chain CRF.
+    CrfTagger {},
+    /// Nested spans: every span of a sentence is scored by a biaffine product of its ends.
+    Biaffine {
+        #[serde(default = "biaffine_hidden")]
+        hidden: i64,
+        /// Longest span in tokens; absent means the sentence.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_width: Option<usize>,
+    },
+    /// Relations between single tokens of a sentence, read as the last tokens of the mentions
+    /// that the task `arguments` finds (multi-head selection).
+    HeadSelection {
+        arguments: String,
+        hidden: i64,
+        #[serde(default = "half")]
+        threshold: f64,
+    },
+    /// Relations between the mentions that the task `arguments` finds.
+    MentionPairs {
+        arguments: String,
+        hidden: i64,
+        /// Farthest apart, in sentences, that two mentions are compared.
+        #[serde(default)]
+        max_sentences: usize,
+        #[serde(default = "half")]
+        threshold: f64,
+    },
+    /// Coreference: spans ranked as mentions, antecedents ranked for each mention.
+    MentionRanking(MentionRankingConfig),
+}
+
+/// Span-ranking coreference (Lee et al. 2017).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MentionRankingConfig {
+    pub max_span_width: usize,
+    /// Mentions kept, as a share of the tokens.
+    pub spans_per_word: f64,
+    /// Antecedents compared with each mention.
+    pub max_antecedents: usize,
+    /// Width of the hidden layers of both scorers.
+    pub hidden: i64,
+    /// Width of the span-width and distance embeddings.
+    pub feature_size: i64,
+    #[serde(default)]
+    pub feedforward_dropout: f64,
+    /// Whether the whole document is one sequence for the encoder, as in 2018, or each sentence.
+    #[serde(default)]
+    pub whole_document: bool,
+    /// Absent: spans and pairs are scored as in 2018. Present: spans are projected to this
+    /// width first, antecedents are found coarse to fine in the whole document, and pairs carry
+    /// string-match features.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection: Option<i64>,
+    /// Whether mentions that are nobody's antecedent are learned and reported.
+    #[serde(default)]
+    pub singletons: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn half() -> f64 {
+    0.5
+}
+
+fn biaffine_hidden() -> i64 {
+    128
+}
+
+impl EncoderConfig {
+    pub fn inputs(&self) -> &[String] {
+        match self {
+            Self::Lstm { inputs, .. } => inputs,
+        }
+    }
+}
+
+impl HeadConfig {
+    /// The task whose mentions this head relates.
+    pub fn arguments(&self) -> Option<&str> {
+        match self {
+            Self::HeadSelection { arguments, .. } | Self::MentionPairs { arguments, .. } => {
+                Some(arguments)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl ModelConfig {
+    /// Reads and checks a configuration.
+    pub fn from_json(json: &str) -> Result<Self> {
+        let config: Self =
+            serde_json::from_str(json).map_err(|e| Error::config(format!("model: {e}")))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The layer of a document that holds the gold labels of `task`.
+    pub fn layer<'a>(&'a self, task: &'a str) -> &'a str {
+        self.tasks.get(task).and_then(|t| t.layer.as_deref()).unwrap_or(task)
+    }
+
+    /// The encoders that `tasks` need, inputs before the encoders that read them.
+    pub fn encoder_order<'a>(&'a self, tasks: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+        let mut order = Vec::new();
+        for task in tasks {
+            if let Some(task) = self.tasks.get(task) {
+                self.visit(&task.on, &mut order);
+            }
+        }
+        order
+    }
+
+    fn visit<'a>(&'a self, name: &'a str, order: &mut Vec<&'a str>) {
+        if name == EMBEDDING || order.contains(&name) {
+            return;
+        }
+        if let Some(encoder) = self.encoders.get(name) {
+            for input in encoder.inputs() {
+                self.visit(input, order);
+            }
+        }
+        order.push(name);
+    }
+
+    /// Refuses cycles, unknown names, unused encoders and impossible numbers, by name.
+    pub fn check(&self) -> Result<()> {
+        if self.format > CONFIG_FORMAT {
+            return Err(Error::config(format!(
+                "format {} is newer than this library reads ({CONFIG_FORMAT})",
+                self.format
+            )));
+        }
+        if self.tasks.is_empty() {
+            return Err(Error::config("a model needs at least one task"));
+        }
+        self.embedding.check()?;
+        for (name, encoder) in &self.encoders {
+            self.check_encoder(name, encoder)?;
+        }
+        for name in self.encoders.keys() {
+            self.check_acyclic(name, &mut Vec::new())?;
+        }
+        let mut used = BTreeSet::new();
+        for (name, task) in &self.tasks {
+            self.check_task(name, task)?;
+            used.extend(self.encoder_order([name.as_str()]));
+        }
+        if let Some(unused) = self.encoders.keys().find(|n| !used.contains(n.as_str())) {
+            return Err(Error::config(format!("encoder `{unused}` is used by no task")));
+        }
+        Ok(())
+    }
+
+    fn check_encoder(&self, name: &str, encoder: &EncoderConfig) -> Result<()> {
+        let EncoderConfig::Lstm { inputs, hidden, layers, dropout } = encoder;
+        if name == EMBEDDING {
+            return Err(Error::config(format!("`{EMBEDDING}` is not a name for an encoder")));
+        }
+        if inputs.is_empty() {
+            return Err(Error::config(format!("encoder `{name}` has no inputs")));
+        }
+        for input in inputs {
+            if input != EMBEDDING && !self.encoders.contains_key(input) {
+                return Err(Error::config(format!(
+                    "encoder `{name}` reads the unknown encoder `{input}`"
+                )));
+            }
+        }
+        positive(&format!("encoder `{name}`: hidden"), *hidden)?;
+        positive(&format!("encoder `{name}`: layers"), *layers)?;
+        probability(&format!("encoder `{name}`: dropout"), *dropout)
+    }
+
+    fn check_acyclic<'a>(&'a self, name: &'a str, path: &mut Vec<&'a str>) -> Result<()> {
+        if name == EMBEDDING {
+            return Ok(());
+        }
+        if path.contains(&name) {
+            path.push(name);
+            return Err(Error::config(format!("encoders form a cycle: {}", path.join(" -> "))));
+        }
+        path.push(name);
+        for input in self.encoders[name].inputs() {
+            self.check_acyclic(input, path)?;
+        }
+        path.pop();
+        Ok(())
+    }
+
+    fn check_task(&self, name: &str, task: &TaskConfig) -> Result<()> {
+        if !self.encoders.contains_key(&task.on) {
+            return Err(Error::config(format!(
+                "task `{name}` hangs on the unknown encoder `{}`",
+                task.on
+            )));
+        }
+        probability(&format!("task `{name}`: dropout"), task.dropout)?;
+        probability(&format!("task `{name}`: input_dropout"), task.input_dropout)?;
+        if let Some(arguments) = task.head.arguments() {
+            match self.tasks.get(arguments).map(|t| &t.head) {
+                Some(HeadConfig::CrfTagger {} | HeadConfig::Biaffine { .. }) => {}
+                Some(_) => {
+                    return Err(Error::config(format!(
+                        "task `{name}`: arguments `{arguments}` finds no mentions"
+                    )));
+                }
+                None => {
+                    return Err(Error::config(format!(
+                        "task `{name}`: arguments `{arguments}` is not a task"
+                    )));
+                }
+            }
+        }
+        match &task.head {
+            HeadConfig::CrfTagger {} => Ok(()),
+            HeadConfig::Biaffine { hidden, .. } => {
+                positive(&format!("task `{name}`: hidden"), *hidden)
+            }
+            HeadConfig::HeadSelection { hidden, threshold, .. }
+            | HeadConfig::MentionPairs { hidden, threshold, .. } => {
+                positive(&format!("task `{name}`: hidden"), *hidden)?;
+                probability(&format!("task `{name}`: threshold"), *threshold)
+            }
+            HeadConfig::MentionRanking(c) => {
+                positive(&format!("task `{name}`: max_span_width"), c.max_span_width as i64)?;
+                positive(&format!("task `{name}`: max_antecedents"), c.max_antecedents as i64)?;
+                positive(&format!("task `{name}`: hidden"), c.hidden)?;
+                positive(&format!("task `{name}`: feature_size"), c.feature_size)?;
+                positive(&format!("task `{name}`: projection"), c.projection.unwrap_or(1))?;
+                if !(c.spans_per_word > 0.0 && c.spans_per_word.is_finite()) {
+                    return Err(Error::config(format!(
+                        "task `{name}`: spans_per_word must be positive"
+                    )));
+                }
+                probability(&format!("task `{name}`: feedforward_dropout"), c.feedforward_dropout)
+            }
+        }
+    }
+}
+
+impl EmbeddingConfig {
+    fn check(&self) -> Result<()> {
+        let WordsConfig::Table { size, dropout, .. } = &self.words;
+        positive("embedding.words.size", *size)?;
+        probability("embedding.words.dropout", *dropout)?;
+        if let Some(CharsConfig::Cnn { size, filters, widths, dropout, .. }) = &self.chars {
+            positive("embedding.chars.size", *size)?;
+            positive("embedding.chars.filters", *filters)?;
+            probability("embedding.chars.dropout", *dropout)?;
+            if widths.is_empty() {
+                return Err(Error::config("embedding.chars.widths is empty"));
+            }
+            for width in widths {
+                positive("embedding.chars.widths", *width)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sizes past this are typing errors; they would end in an allocation failure.
+const MAX_SIZE: i64 = 1 << 20;
+
+fn positive(name: &str, value: i64) -> Result<()> {
+    if (1..=MAX_SIZE).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::config(format!("{name} must be between 1 and {MAX_SIZE}, not {value}")))
+}
+
+fn probability(name: &str, value: f64) -> Result<()> {
+    if (0.0..1.0).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::config(format!("{name} must be at least 0 and below 1, not {value}")))
+}

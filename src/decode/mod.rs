@@ -1,0 +1,1 @@
+//! Scores to structure, in plain Rust.

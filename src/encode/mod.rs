@@ -1,0 +1,1 @@
+//! Vectors to vectors: the encoders and their graph.

@@ -1,0 +1,1 @@
+//! Fixed worker threads that own all tensor work.

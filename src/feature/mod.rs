@@ -1,0 +1,1 @@
+//! Tokens to ids: vocabularies, labels, batches.

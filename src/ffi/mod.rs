@@ -1,0 +1,1 @@
+//! The C API: `include/hmtl.h` is generated from this module, in this order.

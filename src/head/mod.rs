@@ -1,0 +1,1 @@
+//! Task heads: encoder outputs to losses and predictions.

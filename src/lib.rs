@@ -1,0 +1,26 @@
+//! Hierarchical multi-task learning for information extraction.
+
+mod cancel;
+pub mod config;
+pub mod data;
+pub mod decode;
+mod document;
+pub mod embed;
+pub mod encode;
+pub mod engine;
+mod error;
+pub mod feature;
+pub mod ffi;
+pub mod head;
+pub mod metric;
+pub mod model;
+pub mod params;
+pub mod text;
+pub mod train;
+
+pub use cancel::Cancel;
+pub use document::{
+    Cluster, DOCUMENT_FORMAT, Document, DocumentBuilder, Label, Mention, OffsetUnit, Relation,
+    Sentence, Span, Token,
+};
+pub use error::{Error, Result};

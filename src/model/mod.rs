@@ -1,0 +1,1 @@
+//! The network, annotation and the model directory.

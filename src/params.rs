@@ -1,0 +1,149 @@
+//! [`Params`]: the named tensors of a model.
+//!
+//! Layers ask for their tensors by name and shape. A store that trains creates what is missing
+//! with the layer's initializer; a loaded one refuses what is missing or of another shape. Layers
+//! built from the same store share storage, so one set of weights serves many workers.
+
+use std::collections::BTreeMap;
+
+use tch::{Device, Kind, Tensor};
+
+use crate::{Error, Result};
+
+/// How a new tensor is filled. Fans are those of a matrix `(out, in, ...)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    Zeros,
+    Constant(f64),
+    /// U(-bound, bound).
+    Uniform(f64),
+    /// N(0, std).
+    Normal(f64),
+    XavierUniform,
+    XavierNormal,
+    KaimingNormal,
+    Orthogonal,
+}
+
+/// The named tensors of a model, in name order.
+#[derive(Debug)]
+pub struct Params {
+    tensors: BTreeMap<String, Tensor>,
+    /// Names a layer has asked for: the others in a file are an error.
+    used: std::collections::BTreeSet<String>,
+    creates: bool,
+    device: Device,
+}
+
+impl Params {
+    /// An empty store that creates trainable tensors when asked for them.
+    pub fn random(device: Device) -> Self {
+        Self { tensors: BTreeMap::new(), used: Default::default(), creates: true, device }
+    }
+
+    /// A store of given weights, which must be all that the layers ask for.
+    pub fn loaded(tensors: BTreeMap<String, Tensor>, device: Device) -> Self {
+        let to = |(name, t): (String, Tensor)| (name, t.to_device(device).to_kind(Kind::Float));
+        Self {
+            tensors: tensors.into_iter().map(to).collect(),
+            used: Default::default(),
+            creates: false,
+            device,
+        }
+    }
+
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// The tensor `name` of `shape`; a store that trains creates it with `init`.
+    pub fn get(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor> {
+        self.used.insert(name.to_owned());
+        if let Some(tensor) = self.tensors.get(name) {
+            if tensor.size() != shape {
+                return Err(Error::Config(format!(
+                    "tensor `{name}` has shape {:?}, the configuration wants {shape:?}",
+                    tensor.size()
+                )));
+            }
+            return Ok(tensor.shallow_clone());
+        }
+        if !self.creates {
+            return Err(Error::Config(format!("tensor `{name}` is missing")));
+        }
+        let tensor = create(shape, init, self.device)?.set_requires_grad(true);
+        self.tensors.insert(name.to_owned(), tensor.shallow_clone());
+        Ok(tensor)
+    }
+
+    /// An error that names a tensor no layer asked for, if there is one.
+    pub fn check_all_used(&self) -> Result<()> {
+        match self.tensors.keys().find(|n| !self.used.contains(*n)) {
+            Some(name) => Err(Error::Config(format!("tensor `{name}` belongs to no layer"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Stops a tensor from being trained.
+    pub fn freeze(&mut self, name: &str) {
+        if let Some(tensor) = self.tensors.get_mut(name) {
+            let _ = tensor.set_requires_grad(false);
+        }
+    }
+
+    /// Names and tensors, in name order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// Copies values into the tensors of the same name, which must exist with the same shape.
+    pub fn assign(&mut self, values: &BTreeMap<String, Tensor>) -> Result<()> {
+        let _guard = tch::no_grad_guard();
+        for (name, value) in values {
+            let Some(tensor) = self.tensors.get_mut(name) else {
+                return Err(Error::Config(format!("tensor `{name}` belongs to no layer")));
+            };
+            if tensor.size() != value.size() {
+                return Err(Error::Config(format!(
+                    "tensor `{name}` has shape {:?}, not {:?}",
+                    tensor.size(),
+                    value.size()
+                )));
+            }
+            tensor.f_copy_(value)?;
+        }
+        Ok(())
+    }
+
+    /// Copies of all tensors, detached.
+    pub fn snapshot(&self) -> BTreeMap<String, Tensor> {
+        let copy = |(name, t): (&String, &Tensor)| (name.clone(), t.detach().copy());
+        self.tensors.iter().map(copy).collect()
+    }
+}
+
+fn create(shape: &[i64], init: Init, device: Device) -> Result<Tensor> {
+    let _guard = tch::no_grad_guard();
+    let mut tensor = Tensor::f_zeros(shape, (Kind::Float, Device::Cpu))?;
+    let receptive: i64 = shape.iter().skip(2).product();
+    let fan_out = shape.first().copied().unwrap_or(1) * receptive;
+    let fan_in = shape.get(1).copied().unwrap_or(1) * receptive;
+    let (fan_in, fan_out) = (fan_in as f64, fan_out as f64);
+    match init {
+        Init::Zeros => {}
+        Init::Constant(value) => drop(tensor.f_fill_(value)?),
+        Init::Uniform(bound) => drop(tensor.f_uniform_(-bound, bound)?),
+        Init::Normal(std) => drop(tensor.f_normal_(0.0, std)?),
+        Init::XavierUniform => {
+            let bound = (6.0 / (fan_in + fan_out)).sqrt();
+            drop(tensor.f_uniform_(-bound, bound)?);
+        }
+        Init::XavierNormal => drop(tensor.f_normal_(0.0, (2.0 / (fan_in + fan_out)).sqrt())?),
+        Init::KaimingNormal => drop(tensor.f_normal_(0.0, (2.0 / fan_in).sqrt())?),
+        Init::Orthogonal => {
+            let init = tch::nn::Init::Orthogonal { gain: 1.0 };
+            tensor = tch::nn::f_init(init, shape, Device::Cpu, Kind::Float)?;
+        }
+    }
+    Ok(tensor.to_device(device))
+}

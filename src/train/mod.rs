@@ -1,0 +1,1 @@
+//! Training: task sampling, optimization, evaluation.
