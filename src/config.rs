@@ -119,6 +119,9 @@ pub enum HeadConfig {
         hidden: i64,
         #[serde(default = "half")]
         threshold: f64,
+        /// Counts padded pairs in the mean of the loss, as the 2018 code does.
+        #[serde(default)]
+        mean_over_padding: bool,
     },
     /// Relations between the mentions that the task `arguments` finds.
     MentionPairs {
@@ -129,6 +132,8 @@ pub enum HeadConfig {
         max_sentences: usize,
         #[serde(default = "half")]
         threshold: f64,
+        #[serde(default)]
+        feedforward_dropout: f64,
     },
     /// Coreference: spans ranked as mentions, antecedents ranked for each mention.
     MentionRanking(MentionRankingConfig),
@@ -182,7 +187,40 @@ impl EncoderConfig {
     }
 }
 
+/// What one training example of a head is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Sentence,
+    Document,
+}
+
+/// What a head predicts, and so how it is scored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskKind {
+    Spans,
+    Relations,
+    Coreference,
+}
+
 impl HeadConfig {
+    pub fn kind(&self) -> TaskKind {
+        match self {
+            Self::CrfTagger {} | Self::Biaffine { .. } => TaskKind::Spans,
+            Self::HeadSelection { .. } | Self::MentionPairs { .. } => TaskKind::Relations,
+            Self::MentionRanking(_) => TaskKind::Coreference,
+        }
+    }
+
+    pub fn unit(&self) -> Unit {
+        match self {
+            Self::CrfTagger {} | Self::Biaffine { .. } | Self::HeadSelection { .. } => {
+                Unit::Sentence
+            }
+            Self::MentionPairs { .. } | Self::MentionRanking(_) => Unit::Document,
+        }
+    }
+
     /// The task whose mentions this head relates.
     pub fn arguments(&self) -> Option<&str> {
         match self {

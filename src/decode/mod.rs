@@ -1,1 +1,23 @@
 //! Scores to structure, in plain Rust.
+
+mod clusters;
+mod crossing;
+mod matching;
+mod pairs;
+mod viterbi;
+
+pub use clusters::clusters_from_antecedents;
+pub use crossing::without_crossings;
+pub use matching::matches;
+pub use pairs::{EntityPairs, name_groups};
+pub use viterbi::Crf;
+
+use crate::Span;
+
+/// A span that a head found, with the probability of its label.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ScoredSpan {
+    pub span: Span,
+    pub label: usize,
+    pub score: f32,
+}

@@ -1,0 +1,134 @@
+//! Candidate pairs of mentions, and which mentions name the same entity.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use crate::Span;
+
+/// Ordered pairs of mentions of two different entities, at most some sentences apart, and the
+/// entity pair each belongs to.
+#[derive(Debug)]
+pub struct EntityPairs {
+    mentions: Vec<(u32, u32, u32)>, // head, tail, sentences apart
+    group: Vec<i64>,
+    entities: Vec<(usize, usize)>,
+}
+
+impl EntityPairs {
+    /// `entity` gives each mention its entity; `sentences` are token ranges in order.
+    pub fn new(
+        mentions: &[(Span, usize)],
+        entity: &[usize],
+        sentences: &[Range<usize>],
+        max_sentences: usize,
+    ) -> Self {
+        let sentence_of: Vec<usize> = mentions
+            .iter()
+            .map(|(span, _)| sentences.partition_point(|s| s.end <= span.first))
+            .collect();
+        // In text order, so that for each mention only its neighbourhood is looked at.
+        let mut order: Vec<usize> = (0..mentions.len()).collect();
+        order.sort_by_key(|&m| mentions[m].0);
+        let mut pairs = Self { mentions: Vec::new(), group: Vec::new(), entities: Vec::new() };
+        let mut index = HashMap::new();
+        for (at, &a) in order.iter().enumerate() {
+            for &b in &order[at + 1..] {
+                let apart = sentence_of[b] - sentence_of[a];
+                if apart > max_sentences {
+                    break;
+                }
+                if entity[a] == entity[b] {
+                    continue;
+                }
+                for (head, tail) in [(a, b), (b, a)] {
+                    let key = (entity[head], entity[tail]);
+                    let group = *index.entry(key).or_insert_with(|| {
+                        pairs.entities.push(key);
+                        pairs.entities.len() - 1
+                    });
+                    pairs.mentions.push((head as u32, tail as u32, apart as u32));
+                    pairs.group.push(group as i64);
+                }
+            }
+        }
+        pairs
+    }
+
+    /// The number of mention pairs.
+    pub fn len(&self) -> usize {
+        self.mentions.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.mentions.is_empty()
+    }
+
+    /// Head and tail of a mention pair, by mention index.
+    pub fn mentions(&self, pair: usize) -> (usize, usize) {
+        let (head, tail, _) = self.mentions[pair];
+        (head as usize, tail as usize)
+    }
+
+    pub fn sentences_apart(&self, pair: usize) -> usize {
+        self.mentions[pair].2 as usize
+    }
+
+    /// For each mention pair, the index of its entity pair.
+    pub fn group(&self) -> &[i64] {
+        &self.group
+    }
+
+    /// The entity pairs, as (head entity, tail entity).
+    pub fn entities(&self) -> &[(usize, usize)] {
+        &self.entities
+    }
+}
+
+/// Groups mentions by name: the same tokens under the same label, and a single token that is the
+/// last of a longer name before it ("Schneider" after "Willi Schneider").
+pub fn name_groups(mentions: &[(Span, usize)], keys: &[i64]) -> Vec<usize> {
+    let mut by_name: HashMap<(&[i64], usize), usize> = HashMap::new();
+    let mut by_last: HashMap<(i64, usize), usize> = HashMap::new();
+    let mut order: Vec<usize> = (0..mentions.len()).collect();
+    order.sort_by_key(|&m| mentions[m].0);
+    let mut groups = vec![0; mentions.len()];
+    for (next, m) in order.into_iter().enumerate() {
+        let (span, label) = mentions[m];
+        let name = &keys[span.first..span.last];
+        let last = (name[name.len() - 1], label);
+        let alias = if name.len() == 1 { by_last.get(&last).copied() } else { None };
+        let group = *by_name.entry((name, label)).or_insert(alias.unwrap_or(next));
+        if name.len() > 1 {
+            by_last.insert(last, group);
+        }
+        groups[m] = group;
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_name_is_one_entity_and_its_last_token_alone_too() {
+        // Willi Schneider ... Schneider ... Berlin ... Willi Schneider
+        let keys = [1, 2, 9, 2, 9, 3, 9, 1, 2];
+        let mentions: Vec<_> = [(0, 2), (3, 4), (5, 6), (7, 9)]
+            .map(|(first, last)| (Span::new(first, last), 0))
+            .to_vec();
+        assert_eq!(name_groups(&mentions, &keys), [0, 0, 2, 0]);
+    }
+
+    #[test]
+    fn pairs_join_different_entities_within_the_sentence_limit() {
+        let mentions: Vec<_> = [(0, 1), (2, 3), (5, 6), (9, 10)]
+            .map(|(first, last)| (Span::new(first, last), 0))
+            .to_vec();
+        let pairs = EntityPairs::new(&mentions, &[0, 1, 0, 2], &[0..4, 4..8, 8..12], 1);
+        let found: Vec<_> = (0..pairs.len()).map(|p| pairs.mentions(p)).collect();
+        assert_eq!(found, [(0, 1), (1, 0), (1, 2), (2, 1), (2, 3), (3, 2)]);
+        assert_eq!(pairs.entities(), [(0, 1), (1, 0), (0, 2), (2, 0)]);
+        assert_eq!(pairs.group(), [0, 1, 1, 0, 2, 3]);
+    }
+}

@@ -1,0 +1,102 @@
+//! [`Graph`]: the hierarchy of encoders, each run once however many tasks hang on it.
+
+use std::collections::HashMap;
+
+use indexmap::IndexMap;
+use tch::Tensor;
+
+use super::BiLstm;
+use crate::config::{EMBEDDING, EncoderConfig, ModelConfig};
+use crate::embed::Embedding;
+use crate::feature::{Batch, Vocabularies};
+use crate::params::Params;
+use crate::{Error, Result};
+
+/// Embedders and encoders of a model.
+#[derive(Debug)]
+pub struct Graph {
+    embedding: Embedding,
+    encoders: IndexMap<String, Node>,
+}
+
+#[derive(Debug)]
+struct Node {
+    inputs: Vec<String>,
+    input_width: i64,
+    lstm: BiLstm,
+}
+
+/// Input and output of an encoder, (B, L, input) and (B, L, output).
+#[derive(Debug)]
+pub struct Encodings {
+    pub inputs: Tensor,
+    pub encoded: Tensor,
+}
+
+impl Encodings {
+    pub fn shallow_clone(&self) -> Self {
+        Self { inputs: self.inputs.shallow_clone(), encoded: self.encoded.shallow_clone() }
+    }
+}
+
+impl Graph {
+    pub fn new(config: &ModelConfig, vocab: &Vocabularies, params: &mut Params) -> Result<Self> {
+        let embedding = Embedding::new(&config.embedding, vocab, params)?;
+        let width = |name: &str| match config.encoders.get(name) {
+            Some(EncoderConfig::Lstm { hidden, .. }) => 2 * hidden,
+            None => embedding.width(),
+        };
+        let mut encoders = IndexMap::new();
+        for (name, encoder) in &config.encoders {
+            let EncoderConfig::Lstm { inputs, hidden, layers, dropout } = encoder;
+            let input_width = inputs.iter().map(|i| width(i)).sum();
+            let prefix = format!("encoders.{name}");
+            let lstm = BiLstm::new(params, &prefix, input_width, *hidden, *layers, *dropout)?;
+            encoders.insert(name.clone(), Node { inputs: inputs.clone(), input_width, lstm });
+        }
+        Ok(Self { embedding, encoders })
+    }
+
+    /// Columns of an encoder's input and output.
+    pub fn widths(&self, encoder: &str) -> (i64, i64) {
+        self.encoders.get(encoder).map_or((0, 0), |n| (n.input_width, n.lstm.width()))
+    }
+
+    /// Runs the encoders of `order`, which lists inputs before those that read them. Dropout on
+    /// the input of an encoder is `input_dropout`'s business.
+    pub fn forward(
+        &self,
+        batch: &Batch,
+        order: &[&str],
+        train: bool,
+        input_dropout: impl Fn(&str) -> f64,
+    ) -> Result<HashMap<String, Encodings>> {
+        let embedding = self.embedding.forward(batch, train)?;
+        let mut done: HashMap<String, Encodings> = HashMap::new();
+        for &name in order {
+            let node = self
+                .encoders
+                .get(name)
+                .ok_or_else(|| Error::Internal(format!("no encoder `{name}`")))?;
+            let mut parts = Vec::with_capacity(node.inputs.len());
+            for input in &node.inputs {
+                parts.push(match (input.as_str(), done.get(input)) {
+                    (EMBEDDING, _) => &embedding,
+                    (_, Some(encodings)) => &encodings.encoded,
+                    _ => {
+                        return Err(Error::Internal(format!("`{input}` must run before `{name}`")));
+                    }
+                });
+            }
+            let inputs = Tensor::f_cat(&parts, 2)?.f_dropout(input_dropout(name), train)?;
+            let encoded = node.lstm.forward(batch, &inputs, train)?;
+            done.insert(name.to_owned(), Encodings { inputs, encoded });
+        }
+        Ok(done)
+    }
+
+    /// What the embedders give, (B, L, width).
+    pub fn embed(&self, batch: &Batch) -> Result<Tensor> {
+        self.embedding.forward(batch, false)
+    }
+}

@@ -1,0 +1,109 @@
+//! [`BiLstm`]: a stacked bidirectional LSTM over padded sequences.
+//!
+//! Equal to a packed sequence, and faster on a CPU: each direction is a plain `lstm` over padded
+//! input, which oneDNN runs, the backward one over sequences that were reversed in place so that
+//! their padding stays at the end.
+
+use tch::{Kind, Tensor};
+
+use crate::Result;
+use crate::feature::Batch;
+use crate::params::{Init, Params};
+
+/// An encoder; parameters are named as in `torch.nn.LSTM`.
+#[derive(Debug)]
+pub struct BiLstm {
+    layers: Vec<[Vec<Tensor>; 2]>, // forward, backward: weight_ih, weight_hh, bias_ih, bias_hh
+    hidden: i64,
+    dropout: f64,
+}
+
+impl BiLstm {
+    pub fn new(
+        params: &mut Params,
+        prefix: &str,
+        input: i64,
+        hidden: i64,
+        layers: i64,
+        dropout: f64,
+    ) -> Result<Self> {
+        let init = Init::Uniform(1.0 / (hidden as f64).sqrt());
+        let mut stack = Vec::new();
+        for layer in 0..layers {
+            let width = if layer == 0 { input } else { 2 * hidden };
+            let mut direction = |suffix: &str| -> Result<Vec<Tensor>> {
+                let mut get = |name: &str, shape: &[i64]| {
+                    params.get(&format!("{prefix}.{name}_l{layer}{suffix}"), shape, init)
+                };
+                Ok(vec![
+                    get("weight_ih", &[4 * hidden, width])?,
+                    get("weight_hh", &[4 * hidden, hidden])?,
+                    get("bias_ih", &[4 * hidden])?,
+                    get("bias_hh", &[4 * hidden])?,
+                ])
+            };
+            stack.push([direction("")?, direction("_reverse")?]);
+        }
+        Ok(Self { layers: stack, hidden, dropout })
+    }
+
+    /// Columns of the output.
+    pub fn width(&self) -> i64 {
+        2 * self.hidden
+    }
+
+    /// (B, L, input) to (B, L, 2 * hidden), zero at padding.
+    pub fn forward(&self, batch: &Batch, x: &Tensor, train: bool) -> Result<Tensor> {
+        let rows = x.size()[0];
+        let zero = Tensor::f_zeros([1, rows, self.hidden], (Kind::Float, x.device()))?;
+        let run = |x: &Tensor, weights: &[Tensor]| -> Result<Tensor> {
+            let state = [zero.shallow_clone(), zero.shallow_clone()];
+            Ok(x.f_lstm::<Tensor>(&state, weights, true, 1, 0.0, train, false, true)?.0)
+        };
+        let mut x = x.shallow_clone();
+        for (at, [forward, backward]) in self.layers.iter().enumerate() {
+            if at > 0 {
+                x = x.f_dropout(self.dropout, train)?;
+            }
+            let ahead = run(&x, forward)?;
+            let back = batch.reverse(&run(&batch.reverse(&x)?, backward)?)?;
+            x = Tensor::f_cat(&[ahead, back], 2)?; // (B, L, 2 * hidden)
+        }
+        batch.masked(&x)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+    use crate::feature::Vocabularies;
+
+    #[test]
+    fn a_padded_batch_equals_torch_one_sequence_at_a_time() {
+        tch::manual_seed(1);
+        let mut params = Params::random(Device::Cpu);
+        let lstm = BiLstm::new(&mut params, "e", 5, 4, 2, 0.0).unwrap();
+        let words = |n: usize| vec!["w"; n];
+        let sequences = [words(1), words(7), words(3)];
+        let batch = Batch::new(&sequences, &Vocabularies::default(), false, Device::Cpu).unwrap();
+        let x = Tensor::randn([3, 7, 5], (Kind::Float, Device::Cpu));
+        let ours = lstm.forward(&batch, &x, false).unwrap();
+        let weights: Vec<&Tensor> = lstm.layers.iter().flatten().flatten().collect();
+        let state = Tensor::zeros([4, 1, 4], (Kind::Float, Device::Cpu));
+        for (b, sequence) in sequences.iter().enumerate() {
+            let n = sequence.len() as i64;
+            let alone = x.narrow(0, b as i64, 1).narrow(1, 0, n);
+            let (torch, _, _) =
+                alone.lstm(&[&state, &state], &weights, true, 2, 0.0, false, true, true);
+            let padded = ours.get(b as i64);
+            let difference = (padded.narrow(0, 0, n) - torch.squeeze_dim(0)).abs().max();
+            assert!(f64::try_from(difference).unwrap() < 1e-5);
+            assert_eq!(
+                f64::try_from(padded.narrow(0, n, 7 - n).abs().sum(Kind::Float)).unwrap(),
+                0.0
+            );
+        }
+    }
+}

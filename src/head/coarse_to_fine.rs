@@ -1,0 +1,464 @@
+//! [`CoarseToFine`]: span-ranking coreference over whole documents (Lee, He, Lewis and
+//! Zettlemoyer 2017; Lee, He and Zettlemoyer 2018), in memory that grows with the document and
+//! not with its square.
+//!
+//! A span is projected once to `p` numbers,
+//!
+//! ```text
+//! g = A h_first + B h_last + C sum_t(a_t x_t) + width
+//! ```
+//!
+//! with `a` a softmax over the span's tokens, `h` the encoder's output and `x` its input. The
+//! mention score `m(g)` keeps the best spans of the document. For each of them a bilinear coarse
+//! score finds a fixed number of antecedents among the spans before it, and a feed-forward net
+//! over `[g_i, g_j, g_i * g_j, features]` ranks those:
+//!
+//! ```text
+//! s(i, j) = m_i + m_j + g_i W g_j + match(i, j) + fine(i, j),   s(i, none) = 0
+//! ```
+//!
+//! Features are the distances in tokens and in sentences and which tokens of the two spans are
+//! equal. With `singletons` the mention score also learns to tell mentions from other spans.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use tch::{Kind, Tensor};
+
+use super::DocumentInput;
+use super::sums::{running_sums, sum_between};
+use crate::config::MentionRankingConfig;
+use crate::decode::{clusters_from_antecedents, matches};
+use crate::params::{Init, Params};
+use crate::{Result, Span};
+
+/// Powers of two of the distance in tokens.
+const DISTANCES: i64 = 12;
+/// Farther sentences share the last embedding.
+const SENTENCES: i64 = 8;
+/// Combinations of: all tokens equal, last equal, first equal, one inside the other.
+const MATCHES: i64 = 16;
+/// Kept spans before a span among which its antecedents are looked for.
+const WINDOW: usize = 4096;
+/// Spans whose antecedents are scored at a time.
+const ROWS: usize = 512;
+/// Candidate spans scored at a time when annotating.
+const CANDIDATES: usize = 65_536;
+/// Takes an impossible antecedent out of every softmax.
+const NEVER: f64 = -1e9;
+
+/// A coreference head; see the module.
+#[derive(Debug)]
+pub struct CoarseToFine {
+    first: Tensor,          // (projection, encoded)
+    last: Tensor,           // (projection, encoded)
+    content: Tensor,        // (projection, input)
+    attention: Tensor,      // (1, input)
+    width: Tensor,          // (max_span_width, projection)
+    mention: Scorer,        // projection -> 1
+    coarse: Tensor,         // (projection, projection)
+    coarse_match: Tensor,   // (2): all tokens equal, last token equal
+    left: (Tensor, Tensor), // (hidden, projection), (hidden)
+    right: Tensor,          // (hidden, projection)
+    product: Tensor,        // (hidden, projection)
+    distance: Tensor,       // (DISTANCES, hidden)
+    sentences: Tensor,      // (SENTENCES, hidden)
+    matches: Tensor,        // (MATCHES, hidden)
+    fine: Scorer,           // hidden -> 1
+    config: MentionRankingConfig,
+}
+
+/// One hidden layer and a score.
+#[derive(Debug)]
+struct Scorer {
+    hidden: (Tensor, Tensor),
+    output: (Tensor, Tensor),
+}
+
+/// The spans kept as mentions, in text order.
+struct Kept {
+    spans: Vec<Span>,
+    sentence: Vec<usize>,
+    vectors: Tensor, // (kept, projection)
+    scores: Tensor,  // (kept)
+    names: Tensor,   // (kept): equal for spans of equal tokens
+    lasts: Tensor,   // (kept): equal for spans of equal last tokens
+}
+
+/// Scores of some rows of kept spans against their antecedents.
+struct Block {
+    /// (rows, 1 + antecedents); column 0 is "none".
+    scores: Tensor,
+    /// Antecedents by index into the kept spans, row by row; impossible ones are their own row.
+    antecedents: Vec<i64>,
+}
+
+impl CoarseToFine {
+    /// `encoded` and `input` are the widths of the encoder's output and input.
+    pub fn new(
+        params: &mut Params,
+        prefix: &str,
+        encoded: i64,
+        input: i64,
+        projection: i64,
+        config: &MentionRankingConfig,
+    ) -> Result<Self> {
+        let mut get =
+            |name: &str, shape: &[i64], init| params.get(&format!("{prefix}.{name}"), shape, init);
+        let (hidden, p) = (config.hidden, projection);
+        let (xavier, small) = (Init::XavierUniform, Init::Normal(0.1));
+        Ok(Self {
+            first: get("span.first", &[p, encoded], xavier)?,
+            last: get("span.last", &[p, encoded], xavier)?,
+            content: get("span.content", &[p, input], xavier)?,
+            attention: get("span.attention", &[1, input], xavier)?,
+            width: get("span.width", &[config.max_span_width as i64, p], small)?,
+            mention: Scorer::new(&mut get, "mention", p, hidden)?,
+            coarse: get("coarse.weight", &[p, p], Init::Normal(0.02))?,
+            coarse_match: get("coarse.match", &[2], Init::Zeros)?,
+            left: (
+                get("fine.left", &[hidden, p], xavier)?,
+                get("fine.bias", &[hidden], Init::Zeros)?,
+            ),
+            right: get("fine.right", &[hidden, p], xavier)?,
+            product: get("fine.product", &[hidden, p], xavier)?,
+            distance: get("fine.distance", &[DISTANCES, hidden], small)?,
+            sentences: get("fine.sentences", &[SENTENCES, hidden], small)?,
+            matches: get("fine.match", &[MATCHES, hidden], small)?,
+            fine: Scorer::new(&mut get, "fine", hidden, hidden)?,
+            config: config.clone(),
+        })
+    }
+
+    /// The negative marginal log-likelihood of the gold antecedents, plus the cross-entropy of
+    /// the mention scores when singletons are learned; both a gold mention on average.
+    pub fn loss(&self, x: &DocumentInput, clusters: &[Vec<Span>]) -> Result<Tensor> {
+        let candidates = self.candidates(&x.sentences);
+        if candidates.is_empty() {
+            return Ok(self.coarse.f_sum(Kind::Float)?.f_mul_scalar(0.0)?);
+        }
+        let gold: HashMap<Span, i64> = clusters
+            .iter()
+            .enumerate()
+            .flat_map(|(c, spans)| spans.iter().map(move |&s| (s, c as i64)))
+            .collect();
+        let tokens = self.project_tokens(x, true)?;
+        let vectors = self.span_vectors(&tokens, &candidates)?;
+        let scores = self.mention.score(&vectors, self.config.feedforward_dropout, true)?;
+        let kept = self.keep(x, &candidates, &scores)?;
+        let cluster: Vec<i64> =
+            kept.iter().map(|&k| gold.get(&candidates[k].0).copied().unwrap_or(-1)).collect();
+        let index: Vec<i64> = kept.iter().map(|&k| k as i64).collect();
+        let index = Tensor::f_from_slice(&index)?.to_device(x.encoded.device());
+        let spans = kept.iter().map(|&k| candidates[k]).collect::<Vec<_>>();
+        let kept = Kept::new(
+            x,
+            &spans,
+            vectors.f_index_select(0, &index)?,
+            scores.f_index_select(0, &index)?,
+        )?;
+
+        let mut loss = Tensor::f_zeros([], (Kind::Float, x.encoded.device()))?;
+        for start in (0..kept.spans.len()).step_by(ROWS) {
+            let rows = start..kept.spans.len().min(start + ROWS);
+            let block = self.block(x, &kept, rows.clone(), true)?;
+            loss = loss.f_add(&antecedent_loss(&block, rows, &cluster)?)?;
+        }
+        if self.config.singletons {
+            let target: Vec<f32> = candidates
+                .iter()
+                .map(|(span, _)| f32::from(u8::from(gold.contains_key(span))))
+                .collect();
+            let target = Tensor::f_from_slice(&target)?.to_device(x.encoded.device());
+            loss = loss.f_add(&scores.f_binary_cross_entropy_with_logits::<Tensor>(
+                &target,
+                None,
+                None,
+                tch::Reduction::Sum,
+            )?)?;
+        }
+        Ok(loss.f_div_scalar(gold.len().max(1) as i64)?)
+    }
+
+    /// Clusters in text order; with `singletons`, also mentions that nothing refers to.
+    pub fn decode(&self, x: &DocumentInput) -> Result<Vec<Vec<Span>>> {
+        let candidates = self.candidates(&x.sentences);
+        if candidates.is_empty() {
+            return Ok(Vec::new());
+        }
+        let tokens = self.project_tokens(x, false)?;
+        let mut scores = Vec::with_capacity(candidates.len().div_ceil(CANDIDATES));
+        for some in candidates.chunks(CANDIDATES) {
+            scores.push(self.mention.score(&self.span_vectors(&tokens, some)?, 0.0, false)?);
+        }
+        let scores = Tensor::f_cat(&scores, 0)?;
+        let kept = self.keep(x, &candidates, &scores)?;
+        let spans: Vec<_> = kept.iter().map(|&k| candidates[k]).collect();
+        let index: Vec<i64> = kept.iter().map(|&k| k as i64).collect();
+        let index = Tensor::f_from_slice(&index)?.to_device(x.encoded.device());
+        let vectors = self.span_vectors(&tokens, &spans)?;
+        let kept = Kept::new(x, &spans, vectors, scores.f_index_select(0, &index)?)?;
+
+        let mut antecedent = vec![None; kept.spans.len()];
+        for start in (0..kept.spans.len()).step_by(ROWS) {
+            let rows = start..kept.spans.len().min(start + ROWS);
+            let block = self.block(x, &kept, rows.clone(), false)?;
+            let width = block.scores.size()[1] - 1;
+            let best = Vec::<i64>::try_from(block.scores.f_argmax(1, false)?)?;
+            for (row, best) in rows.clone().zip(best) {
+                if best > 0 {
+                    let at = (row - rows.start) as i64 * width + best - 1;
+                    antecedent[row] = Some(block.antecedents[at as usize] as usize);
+                }
+            }
+        }
+        let mut clusters = clusters_from_antecedents(&kept.spans, &antecedent);
+        if self.config.singletons {
+            let linked: std::collections::HashSet<Span> =
+                clusters.iter().flatten().copied().collect();
+            let scores = Vec::<f32>::try_from(&kept.scores)?;
+            let alone =
+                kept.spans.iter().zip(scores).filter(|(s, m)| *m > 0.0 && !linked.contains(s));
+            clusters.extend(alone.map(|(&span, _)| vec![span]));
+            clusters.sort();
+        }
+        Ok(clusters)
+    }
+
+    /// All spans up to the maximum width, with their sentence, in text order.
+    fn candidates(&self, sentences: &[Range<usize>]) -> Vec<(Span, usize)> {
+        let mut spans = Vec::new();
+        for (s, sentence) in sentences.iter().enumerate() {
+            for first in sentence.clone() {
+                let end = sentence.end.min(first + self.config.max_span_width);
+                spans.extend((first + 1..=end).map(|last| (Span::new(first, last), s)));
+            }
+        }
+        spans
+    }
+
+    /// What each token gives to the spans it begins, ends and is inside of.
+    fn project_tokens(&self, x: &DocumentInput, train: bool) -> Result<Projected> {
+        let dropout = |t: Tensor| t.f_dropout(self.config.feedforward_dropout, train);
+        let weight = x
+            .inputs
+            .f_linear::<&Tensor>(&self.attention, None)? // (N, 1)
+            .f_clamp(-15.0, 15.0)?
+            .f_to_kind(Kind::Double)?
+            .f_exp()?;
+        let content = dropout(x.inputs.f_linear::<&Tensor>(&self.content, None)?)?;
+        Ok(Projected {
+            first: dropout(x.encoded.f_linear::<&Tensor>(&self.first, None)?)?,
+            last: dropout(x.encoded.f_linear::<&Tensor>(&self.last, None)?)?,
+            content: running_sums(&content.f_mul(&weight)?)?,
+            weight: running_sums(&weight)?,
+        })
+    }
+
+    /// (spans, projection)
+    fn span_vectors(&self, tokens: &Projected, spans: &[(Span, usize)]) -> Result<Tensor> {
+        let device = tokens.first.device();
+        let index = |f: fn(&Span) -> usize| -> Result<Tensor> {
+            let values: Vec<i64> = spans.iter().map(|(s, _)| f(s) as i64).collect();
+            Ok(Tensor::f_from_slice(&values)?.to_device(device))
+        };
+        let (first, last) = (index(|s| s.first)?, index(|s| s.last)?);
+        let content = sum_between(&tokens.content, &first, &last)?
+            .f_div(&sum_between(&tokens.weight, &first, &last)?)?
+            .f_to_kind(Kind::Float)?;
+        Ok(content
+            .f_add(&tokens.first.f_index_select(0, &first)?)?
+            .f_add(&tokens.last.f_index_select(0, &index(|s| s.last - 1)?)?)?
+            .f_add(&self.width.f_index_select(0, &index(|s| s.last - s.first - 1)?)?)?)
+    }
+
+    /// Indices of the best candidates, in text order.
+    fn keep(
+        &self,
+        x: &DocumentInput,
+        candidates: &[(Span, usize)],
+        scores: &Tensor,
+    ) -> Result<Vec<usize>> {
+        let scores = Vec::<f32>::try_from(scores.detach())?;
+        let tokens = x.encoded.size()[0] as f64;
+        let count = ((self.config.spans_per_word * tokens) as usize).clamp(1, candidates.len());
+        let mut order: Vec<usize> = (0..candidates.len()).collect();
+        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
+        order.truncate(count);
+        order.sort_unstable();
+        Ok(order)
+    }
+
+    /// Finds and scores the antecedents of the kept spans `rows`.
+    fn block(
+        &self,
+        x: &DocumentInput,
+        kept: &Kept,
+        rows: Range<usize>,
+        train: bool,
+    ) -> Result<Block> {
+        let device = kept.vectors.device();
+        let start = rows.start.saturating_sub(WINDOW);
+        let (from, count) = (start as i64, (rows.end - start) as i64);
+        let (row, height) = (rows.start as i64, rows.len() as i64);
+        let row_vectors = kept.vectors.f_narrow(0, row, height)?; // (R, p)
+        let column_vectors = kept.vectors.f_narrow(0, from, count)?; // (C, p)
+        let equal = |ids: &Tensor| -> Result<Tensor> {
+            let left = ids.f_narrow(0, row, height)?.f_unsqueeze(1)?;
+            let right = ids.f_narrow(0, from, count)?.f_unsqueeze(0)?;
+            Ok(left.f_eq_tensor(&right)?.f_to_kind(Kind::Float)?) // (R, C)
+        };
+        let position = |at: i64, n: i64| Tensor::f_arange_start(at, at + n, (Kind::Int64, device));
+        let impossible = position(from, count)?
+            .f_unsqueeze(0)?
+            .f_ge_tensor(&position(row, height)?.f_unsqueeze(1)?)?;
+        let coarse = row_vectors
+            .f_matmul(&self.coarse)?
+            .f_matmul(&column_vectors.f_transpose(0, 1)?)?
+            .f_add(&kept.scores.f_narrow(0, row, height)?.f_unsqueeze(1)?)?
+            .f_add(&kept.scores.f_narrow(0, from, count)?.f_unsqueeze(0)?)?
+            .f_add(&equal(&kept.names)?.f_mul(&self.coarse_match.f_get(0)?)?)?
+            .f_add(&equal(&kept.lasts)?.f_mul(&self.coarse_match.f_get(1)?)?)?
+            .f_masked_fill(&impossible, NEVER)?; // (R, C)
+        let antecedents = count.min(self.config.max_antecedents as i64);
+        let (_, chosen) = coarse.detach().f_topk(antecedents, 1, true, true)?; // (R, A)
+        let coarse = coarse.f_gather(1, &chosen, false)?; // (R, A)
+        let mut index = Vec::<i64>::try_from((&chosen + from).f_contiguous()?.f_view([-1])?)?;
+        let features = self.features(x, kept, rows, &mut index, antecedents as usize)?;
+
+        let flat = chosen.f_view([-1])?;
+        let chosen_vectors =
+            column_vectors.f_index_select(0, &flat)?.f_view([height, antecedents, -1])?;
+        let right =
+            column_vectors.f_linear::<&Tensor>(&self.right, None)?.f_index_select(0, &flat)?;
+        let hidden = row_vectors
+            .f_unsqueeze(1)?
+            .f_mul(&chosen_vectors)?
+            .f_linear::<&Tensor>(&self.product, None)? // (R, A, hidden)
+            .f_add(&row_vectors.f_linear(&self.left.0, Some(&self.left.1))?.f_unsqueeze(1)?)?
+            .f_add(&right.f_add(&features)?.f_view([height, antecedents, -1])?)?
+            .f_relu()?
+            .f_dropout(self.config.feedforward_dropout, train)?;
+        let fine = self.fine.score(&hidden, self.config.feedforward_dropout, train)?; // (R, A)
+        let none = Tensor::f_zeros([height, 1], (Kind::Float, device))?;
+        let scores = Tensor::f_cat(&[none, coarse.f_add(&fine)?], 1)?;
+        Ok(Block { scores, antecedents: index })
+    }
+
+    /// Distance and match embeddings of each row with each of its antecedents, (R * A, hidden).
+    fn features(
+        &self,
+        x: &DocumentInput,
+        kept: &Kept,
+        rows: Range<usize>,
+        antecedents: &mut [i64],
+        width: usize,
+    ) -> Result<Tensor> {
+        let mut columns: [Vec<i64>; 3] = Default::default();
+        for (row, chosen) in rows.zip(antecedents.chunks_mut(width)) {
+            let span = kept.spans[row];
+            for antecedent in chosen {
+                *antecedent = (*antecedent).min(row as i64);
+                let at = *antecedent as usize;
+                let other = kept.spans[at];
+                let tokens = span.first.saturating_sub(other.first) as u64;
+                let bucket = 64 - i64::from(tokens.leading_zeros());
+                columns[0].push(bucket.min(DISTANCES - 1));
+                let sentences = (kept.sentence[row] - kept.sentence[at]) as i64;
+                columns[1].push(sentences.min(SENTENCES - 1));
+                columns[2].push(matches(&x.keys, span, other));
+            }
+        }
+        let embed = |table: &Tensor, column: &[i64]| -> Result<Tensor> {
+            let index = Tensor::f_from_slice(column)?.to_device(table.device());
+            Ok(table.f_index_select(0, &index)?)
+        };
+        Ok(embed(&self.distance, &columns[0])?
+            .f_add(&embed(&self.sentences, &columns[1])?)?
+            .f_add(&embed(&self.matches, &columns[2])?)?)
+    }
+}
+
+/// What tokens give to spans; `content` and `weight` are running sums.
+struct Projected {
+    first: Tensor,   // (N, p)
+    last: Tensor,    // (N, p)
+    content: Tensor, // (N + 1, p)
+    weight: Tensor,  // (N + 1, 1)
+}
+
+impl Scorer {
+    fn new(
+        get: &mut impl FnMut(&str, &[i64], Init) -> Result<Tensor>,
+        name: &str,
+        input: i64,
+        hidden: i64,
+    ) -> Result<Self> {
+        Ok(Self {
+            hidden: (
+                get(&format!("{name}.hidden.weight"), &[hidden, input], Init::XavierUniform)?,
+                get(&format!("{name}.hidden.bias"), &[hidden], Init::Zeros)?,
+            ),
+            output: (
+                get(&format!("{name}.output.weight"), &[1, hidden], Init::XavierUniform)?,
+                get(&format!("{name}.output.bias"), &[1], Init::Zeros)?,
+            ),
+        })
+    }
+
+    /// (..., input) to (...)
+    fn score(&self, x: &Tensor, dropout: f64, train: bool) -> Result<Tensor> {
+        Ok(x.f_relu()?
+            .f_linear(&self.hidden.0, Some(&self.hidden.1))?
+            .f_relu()?
+            .f_dropout(dropout, train)?
+            .f_linear(&self.output.0, Some(&self.output.1))?
+            .f_squeeze_dim(-1)?)
+    }
+}
+
+impl Kept {
+    fn new(
+        x: &DocumentInput,
+        spans: &[(Span, usize)],
+        vectors: Tensor,
+        scores: Tensor,
+    ) -> Result<Self> {
+        let mut numbers: HashMap<&[i64], i64> = HashMap::new();
+        let names: Vec<i64> = spans
+            .iter()
+            .map(|(s, _)| {
+                let next = numbers.len() as i64;
+                *numbers.entry(&x.keys[s.first..s.last]).or_insert(next)
+            })
+            .collect();
+        let lasts: Vec<i64> = spans.iter().map(|(s, _)| x.keys[s.last - 1]).collect();
+        let device = vectors.device();
+        Ok(Self {
+            spans: spans.iter().map(|s| s.0).collect(),
+            sentence: spans.iter().map(|s| s.1).collect(),
+            vectors,
+            scores,
+            names: Tensor::f_from_slice(&names)?.to_device(device),
+            lasts: Tensor::f_from_slice(&lasts)?.to_device(device),
+        })
+    }
+}
+
+/// Summed over rows: `-log sum_{gold j} e^{s(i, j)} / sum_j e^{s(i, j)}`; rows without a gold
+/// antecedent among the scored ones have "none" as their gold. `cluster` is -1 for no mention.
+fn antecedent_loss(block: &Block, rows: Range<usize>, cluster: &[i64]) -> Result<Tensor> {
+    let width = block.scores.size()[1] as usize - 1;
+    let mut wrong = Vec::with_capacity(rows.len() * (width + 1));
+    for (row, antecedents) in rows.clone().zip(block.antecedents.chunks(width)) {
+        let right =
+            |&a: &i64| a < row as i64 && cluster[row] >= 0 && cluster[a as usize] == cluster[row];
+        wrong.push(antecedents.iter().any(right));
+        wrong.extend(antecedents.iter().map(|a| !right(a)));
+    }
+    let wrong = Tensor::f_from_slice(&wrong)?
+        .f_view([rows.len() as i64, width as i64 + 1])?
+        .to_device(block.scores.device());
+    let gold = block.scores.f_masked_fill(&wrong, NEVER)?.f_logsumexp(1, false)?;
+    Ok(block.scores.f_logsumexp(1, false)?.f_sub(&gold)?.f_sum(Kind::Float)?)
+}

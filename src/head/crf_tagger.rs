@@ -1,0 +1,119 @@
+//! [`CrfTagger`]: flat spans as BIOUL tags under a linear-chain CRF (Lample et al. 2016), as in
+//! the taggers of the 2018 model.
+//!
+//! The loss is the summed negative log-likelihood over all tag sequences; only decoding knows
+//! which sequences BIOUL allows.
+
+use tch::{Kind, Tensor};
+
+use super::SequenceInput;
+use crate::decode::{Crf, ScoredSpan};
+use crate::feature::Bioul;
+use crate::params::{Init, Params};
+use crate::{Result, Span};
+
+/// A tagger; see the module.
+#[derive(Debug)]
+pub struct CrfTagger {
+    tags: Bioul,
+    projection: (Tensor, Tensor), // (tags, input), (tags)
+    transitions: Tensor,          // (tags, tags): from, to
+    start: Tensor,                // (tags)
+    end: Tensor,                  // (tags)
+}
+
+impl CrfTagger {
+    pub fn new(params: &mut Params, prefix: &str, input: i64, labels: usize) -> Result<Self> {
+        let tags = Bioul::all(labels);
+        let n = tags.len() as i64;
+        let linear = Init::Uniform(1.0 / (input as f64).sqrt());
+        let mut get =
+            |name: &str, shape: &[i64], init| params.get(&format!("{prefix}.{name}"), shape, init);
+        Ok(Self {
+            tags,
+            projection: (
+                get("projection.weight", &[n, input], linear)?,
+                get("projection.bias", &[n], linear)?,
+            ),
+            transitions: get("transitions", &[n, n], Init::XavierNormal)?,
+            start: get("start", &[n], Init::Normal(1.0))?,
+            end: get("end", &[n], Init::Normal(1.0))?,
+        })
+    }
+
+    /// Scores of the tags, (B, L, tags).
+    pub fn logits(&self, x: &SequenceInput) -> Result<Tensor> {
+        Ok(x.encoded.f_linear(&self.projection.0, Some(&self.projection.1))?)
+    }
+
+    /// Negative log-likelihood of the gold tags, summed over sequences.
+    pub fn loss(&self, x: &SequenceInput, gold: &[Vec<(Span, usize)>]) -> Result<Tensor> {
+        let logits = self.logits(x)?;
+        let total = self.log_total(x, &logits)?;
+        Ok(total.f_sub(&self.gold_score(x, &logits, gold)?)?)
+    }
+
+    /// Log of the summed exponents of all tag sequences' scores, summed over sequences.
+    fn log_total(&self, x: &SequenceInput, logits: &Tensor) -> Result<Tensor> {
+        let (_, length, _) = logits.size3()?;
+        let transitions = self.transitions.f_unsqueeze(0)?;
+        let mask = x.batch.mask.f_to_kind(Kind::Bool)?;
+        let mut sums = logits.f_select(1, 0)?.f_add(&self.start)?; // (B, tags)
+        for at in 1..length {
+            let next = sums
+                .f_unsqueeze(2)?
+                .f_add(&transitions)? // (B, from, to)
+                .f_logsumexp(1, false)?
+                .f_add(&logits.f_select(1, at)?)?;
+            sums = next.f_where_self(&mask.f_narrow(1, at, 1)?, &sums)?;
+        }
+        Ok(sums.f_add(&self.end)?.f_logsumexp(1, false)?.f_sum(Kind::Float)?)
+    }
+
+    /// Scores of the gold tag sequences, summed.
+    fn gold_score(
+        &self,
+        x: &SequenceInput,
+        logits: &Tensor,
+        gold: &[Vec<(Span, usize)>],
+    ) -> Result<Tensor> {
+        let (_, length, n) = logits.size3()?;
+        let (length, n) = (length as usize, n as usize);
+        let (mut emitted, mut moved, mut starts, mut ends) = (vec![], vec![], vec![], vec![]);
+        for (b, (&tokens, spans)) in x.batch.lengths.iter().zip(gold).enumerate() {
+            let tags = self.tags.encode(tokens, spans);
+            emitted.extend(
+                tags.iter().enumerate().map(|(t, tag)| ((b * length + t) * n + tag) as i64),
+            );
+            moved.extend(tags.windows(2).map(|w| (w[0] * n + w[1]) as i64));
+            starts.extend(tags.first().map(|&t| t as i64));
+            ends.extend(tags.last().map(|&t| t as i64));
+        }
+        let picked = |scores: &Tensor, index: &[i64]| -> Result<Tensor> {
+            let index = Tensor::f_from_slice(index)?.to_device(scores.device());
+            Ok(scores.f_reshape([-1])?.f_index_select(0, &index)?.f_sum(Kind::Float)?)
+        };
+        Ok(picked(logits, &emitted)?
+            .f_add(&picked(&self.transitions, &moved)?)?
+            .f_add(&picked(&self.start, &starts)?)?
+            .f_add(&picked(&self.end, &ends)?)?)
+    }
+
+    /// The spans of each sequence with their probability, in text order.
+    pub fn decode(&self, x: &SequenceInput) -> Result<Vec<Vec<ScoredSpan>>> {
+        let crf = Crf::new(
+            self.tags.clone(),
+            Vec::try_from(&self.start)?,
+            Vec::try_from(&self.end)?,
+            Vec::try_from(&self.transitions.f_reshape([-1])?)?,
+        );
+        let logits = self.logits(x)?;
+        let (_, length, n) = logits.size3()?;
+        let logits = Vec::<f32>::try_from(logits.f_contiguous()?.f_view([-1])?)?;
+        let row = (length * n) as usize;
+        let lengths = x.batch.lengths.iter().enumerate();
+        Ok(lengths
+            .map(|(b, tokens)| crf.spans(&logits[b * row..][..tokens * n as usize]))
+            .collect())
+    }
+}

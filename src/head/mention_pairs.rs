@@ -1,0 +1,273 @@
+//! [`MentionPairs`]: relations between whole mentions, inside a sentence and across sentences.
+//!
+//! A mention is `m = relu(W [h_first; h_last; mean(h); type])`, a pair
+//!
+//! ```text
+//! p(h, t) = relu(W_h m_h + W_t m_t + W_p (m_h * m_t) + W_c context + distance + sentences)
+//! logits  = V p(h, t) + b + B[type_h, type_t]
+//! ```
+//!
+//! where `context` is the mean of the encoder between two mentions of one sentence. Labels are
+//! independent (several per pair). A fact holds between entities, and one pair of their mentions
+//! states it: the logits of an entity pair are the logsumexp over its mention pairs, as in
+//! multiple-instance learning. In training entities are the gold clusters, later mentions of
+//! one name. The cost grows with the mention pairs within `max_sentences`, not with tokens.
+
+use std::collections::HashMap;
+
+use tch::{Kind, Tensor};
+
+use super::DocumentInput;
+use super::sums::{mean_between, running_sums};
+use crate::decode::{EntityPairs, name_groups};
+use crate::params::{Init, Params};
+use crate::{Result, Span};
+
+const TYPE_SIZE: i64 = 24;
+/// Signed token distances in powers of two, both directions.
+const DISTANCES: i64 = 20;
+/// Farther sentences share the last embedding.
+const SENTENCES: i64 = 6;
+/// Mention pairs scored at a time when annotating: bounds memory on long documents.
+const BLOCK: usize = 16_384;
+
+/// A relation head over mentions; see the module.
+#[derive(Debug)]
+pub struct MentionPairs {
+    types: Tensor,             // (argument labels, TYPE_SIZE)
+    mention: (Tensor, Tensor), // (hidden, 3 * input + TYPE_SIZE), (hidden)
+    head: Tensor,              // (hidden, hidden)
+    tail: Tensor,              // (hidden, hidden)
+    product: Tensor,           // (hidden, hidden)
+    context: (Tensor, Tensor), // (hidden, input), (hidden)
+    distance: Tensor,          // (DISTANCES, hidden)
+    sentences: Tensor,         // (SENTENCES, hidden)
+    output: (Tensor, Tensor),  // (labels, hidden), (labels)
+    type_bias: Tensor,         // (argument labels ^ 2, labels)
+    argument_labels: i64,
+    labels: i64,
+    options: MentionPairsOptions,
+}
+
+/// The numbers of the configuration that the head keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct MentionPairsOptions {
+    pub hidden: i64,
+    pub max_sentences: usize,
+    pub threshold: f64,
+    pub feedforward_dropout: f64,
+}
+
+impl MentionPairs {
+    pub fn new(
+        params: &mut Params,
+        prefix: &str,
+        input: i64,
+        options: MentionPairsOptions,
+        labels: usize,
+        argument_labels: usize,
+    ) -> Result<Self> {
+        let (hidden, labels, types) = (options.hidden, labels as i64, argument_labels as i64);
+        let mut get =
+            |name: &str, shape: &[i64], init| params.get(&format!("{prefix}.{name}"), shape, init);
+        let xavier = Init::XavierUniform;
+        Ok(Self {
+            types: get("types", &[types, TYPE_SIZE], Init::Normal(0.5))?,
+            mention: (
+                get("mention.weight", &[hidden, 3 * input + TYPE_SIZE], xavier)?,
+                get("mention.bias", &[hidden], Init::Zeros)?,
+            ),
+            head: get("head", &[hidden, hidden], xavier)?,
+            tail: get("tail", &[hidden, hidden], xavier)?,
+            product: get("product", &[hidden, hidden], xavier)?,
+            context: (
+                get("context.weight", &[hidden, input], xavier)?,
+                get("context.bias", &[hidden], Init::Zeros)?,
+            ),
+            distance: get("distance", &[DISTANCES, hidden], Init::Normal(0.1))?,
+            sentences: get("sentences", &[SENTENCES, hidden], Init::Normal(0.1))?,
+            output: (
+                get("output.weight", &[labels, hidden], xavier)?,
+                // Facts are rare: starting from even odds would drown the first epochs in noise.
+                get("output.bias", &[labels], Init::Constant(-4.0))?,
+            ),
+            type_bias: get("type_bias", &[types * types, labels], Init::Zeros)?,
+            argument_labels: types,
+            labels,
+            options,
+        })
+    }
+
+    /// Mean over entity pairs of the summed binary cross-entropy of their labels.
+    ///
+    /// `mentions` are span, label and entity; `gold` holds (head, tail, label) by mention index.
+    pub fn loss(
+        &self,
+        x: &DocumentInput,
+        mentions: &[(Span, usize, Option<usize>)],
+        gold: &[(usize, usize, usize)],
+    ) -> Result<Tensor> {
+        let spans: Vec<(Span, usize)> = mentions.iter().map(|&(s, l, _)| (s, l)).collect();
+        let alone = mentions.len(); // entity numbers of mentions without one start here
+        let groups: Vec<usize> =
+            mentions.iter().enumerate().map(|(i, m)| m.2.unwrap_or(alone + i)).collect();
+        let pairs = EntityPairs::new(&spans, &groups, &x.sentences, self.options.max_sentences);
+        if pairs.is_empty() {
+            // Keeps the graph, so that a document without pairs can stand in a batch.
+            return Ok(self.output.1.f_sum(Kind::Float)?.f_mul_scalar(0.0)?);
+        }
+        let index: HashMap<(usize, usize), usize> =
+            pairs.entities().iter().enumerate().map(|(i, &p)| (p, i)).collect();
+        let mut target = vec![0_f32; pairs.entities().len() * self.labels as usize];
+        for &(head, tail, label) in gold {
+            if let Some(pair) = index.get(&(groups[head], groups[tail])) {
+                target[pair * self.labels as usize + label] = 1.0;
+            }
+        }
+        let rows = pairs.entities().len() as i64;
+        let target = Tensor::f_from_slice(&target)?
+            .f_view([rows, self.labels])?
+            .to_device(x.encoded.device());
+        let vectors = self.mention_vectors(x, &spans, true)?;
+        let logits = self.pair_logits(x, &spans, &vectors, &pairs, 0..pairs.len(), true)?;
+        let group = Tensor::f_from_slice(pairs.group())?.to_device(x.encoded.device());
+        let pooled = Tensor::f_zeros([rows, self.labels], (Kind::Float, x.encoded.device()))?
+            .f_index_add(0, &group, &logits.f_clamp(-30.0, 30.0)?.f_exp()?)?
+            .f_log()?; // (entity pairs, labels)
+        let loss = pooled.f_binary_cross_entropy_with_logits::<Tensor>(
+            &target,
+            None,
+            None,
+            tch::Reduction::Sum,
+        )?;
+        Ok(loss.f_div_scalar(rows)?)
+    }
+
+    /// Relations `(head, tail, label, probability)` by mention index: for each fact between two
+    /// names, the pair of mentions that states it most clearly.
+    pub fn decode(
+        &self,
+        x: &DocumentInput,
+        mentions: &[(Span, usize)],
+    ) -> Result<Vec<(usize, usize, usize, f32)>> {
+        let groups = name_groups(mentions, &x.keys);
+        let pairs = EntityPairs::new(mentions, &groups, &x.sentences, self.options.max_sentences);
+        if pairs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let vectors = self.mention_vectors(x, mentions, false)?;
+        let labels = self.labels as usize;
+        let mut pooled = vec![0_f64; pairs.entities().len() * labels];
+        let mut best = vec![(f32::NEG_INFINITY, 0_usize); pooled.len()];
+        for start in (0..pairs.len()).step_by(BLOCK) {
+            let block = start..pairs.len().min(start + BLOCK);
+            let logits = self.pair_logits(x, mentions, &vectors, &pairs, block.clone(), false)?;
+            let logits = Vec::<f32>::try_from(logits.f_contiguous()?.f_view([-1])?)?;
+            for (row, pair) in block.enumerate() {
+                let group = pairs.group()[pair] as usize;
+                for label in 0..labels {
+                    let logit = logits[row * labels + label].clamp(-30.0, 30.0);
+                    pooled[group * labels + label] += f64::from(logit).exp();
+                    if logit > best[group * labels + label].0 {
+                        best[group * labels + label] = (logit, pair);
+                    }
+                }
+            }
+        }
+        let mut found = Vec::new();
+        for (cell, odds) in pooled.into_iter().enumerate() {
+            let probability = odds / (1.0 + odds); // the sum of exponents is e^logit
+            if probability > self.options.threshold {
+                let (head, tail) = pairs.mentions(best[cell].1);
+                found.push((head, tail, cell % labels, probability as f32));
+            }
+        }
+        found.sort_by_key(|&(head, tail, label, _)| (head, tail, label));
+        Ok(found)
+    }
+
+    /// (mentions, hidden)
+    fn mention_vectors(
+        &self,
+        x: &DocumentInput,
+        mentions: &[(Span, usize)],
+        train: bool,
+    ) -> Result<Tensor> {
+        let index = |f: fn(&(Span, usize)) -> i64| -> Result<Tensor> {
+            let values: Vec<i64> = mentions.iter().map(f).collect();
+            Ok(Tensor::f_from_slice(&values)?.to_device(x.encoded.device()))
+        };
+        let (first, last) = (index(|m| m.0.first as i64)?, index(|m| m.0.last as i64)?);
+        let sums = running_sums(&x.encoded)?;
+        let vectors = Tensor::f_cat(
+            &[
+                x.encoded.f_index_select(0, &first)?,
+                x.encoded.f_index_select(0, &(&last - 1))?,
+                mean_between(&sums, &first, &last)?,
+                self.types.f_index_select(0, &index(|m| m.1 as i64)?)?,
+            ],
+            1,
+        )?; // (mentions, 3 * input + TYPE_SIZE)
+        let hidden = vectors.f_linear(&self.mention.0, Some(&self.mention.1))?.f_relu()?;
+        Ok(hidden.f_dropout(self.options.feedforward_dropout, train)?)
+    }
+
+    /// Logits of the mention pairs `block`: (pairs, labels).
+    fn pair_logits(
+        &self,
+        x: &DocumentInput,
+        mentions: &[(Span, usize)],
+        vectors: &Tensor,
+        pairs: &EntityPairs,
+        block: std::ops::Range<usize>,
+        train: bool,
+    ) -> Result<Tensor> {
+        let device = x.encoded.device();
+        let mut columns: [Vec<i64>; 7] = Default::default();
+        for pair in block {
+            let (h, t) = pairs.mentions(pair);
+            let ((head, head_type), (tail, tail_type)) = (mentions[h], mentions[t]);
+            let apart = pairs.sentences_apart(pair);
+            // Between the two, when they share a sentence and do not overlap.
+            let (from, to) = (head.last.min(tail.last), head.first.max(tail.first));
+            let between = if apart == 0 && from < to { (from, to) } else { (from, from) };
+            let row = [
+                h as i64,
+                t as i64,
+                between.0 as i64,
+                between.1 as i64,
+                distance_bucket(head.first as i64 - tail.first as i64),
+                (apart as i64).min(SENTENCES - 1),
+                head_type as i64 * self.argument_labels + tail_type as i64,
+            ];
+            for (column, value) in columns.iter_mut().zip(row) {
+                column.push(value);
+            }
+        }
+        let column = |i: usize| -> Result<Tensor> {
+            Ok(Tensor::f_from_slice(&columns[i])?.to_device(device))
+        };
+        let (head, tail) = (column(0)?, column(1)?);
+        let context = mean_between(&running_sums(&x.encoded)?, &column(2)?, &column(3)?)?;
+        let product = vectors.f_index_select(0, &head)? * vectors.f_index_select(0, &tail)?;
+        let hidden = context
+            .f_linear(&self.context.0, Some(&self.context.1))?
+            .f_add(&vectors.f_linear::<&Tensor>(&self.head, None)?.f_index_select(0, &head)?)?
+            .f_add(&vectors.f_linear::<&Tensor>(&self.tail, None)?.f_index_select(0, &tail)?)?
+            .f_add(&product.f_linear::<&Tensor>(&self.product, None)?)?
+            .f_add(&self.distance.f_index_select(0, &column(4)?)?)?
+            .f_add(&self.sentences.f_index_select(0, &column(5)?)?)?
+            .f_relu()? // (pairs, hidden)
+            .f_dropout(self.options.feedforward_dropout, train)?;
+        Ok(hidden
+            .f_linear(&self.output.0, Some(&self.output.1))?
+            .f_add(&self.type_bias.f_index_select(0, &column(6)?)?)?)
+    }
+}
+
+/// Signed distance in powers of two: `DISTANCES / 2` buckets each way.
+fn distance_bucket(distance: i64) -> i64 {
+    let half = DISTANCES / 2;
+    let size = (64 - distance.unsigned_abs().leading_zeros() as i64).min(half - 1);
+    if distance < 0 { size } else { half + size }
+}

@@ -1,0 +1,317 @@
+//! Annotation: tokenized documents in, documents with mentions, relations and clusters out.
+//!
+//! Sentences of all documents are encoded together, sorted by length; document heads then read
+//! the rows of their document. Only the encoders and heads that the wanted tasks need are run.
+
+use std::collections::HashMap;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::Network;
+use super::network::{document_input, sequence_rows, words};
+use crate::decode::ScoredSpan;
+use crate::encode::Encodings;
+use crate::feature::Example;
+use crate::head::{Head, SequenceInput, TokenRelation};
+use crate::{Cancel, Document, DocumentBuilder, Error, OffsetUnit, Result, Span};
+
+/// Sentences and padded tokens of a batch.
+const MAX_SEQUENCES: usize = 64;
+const MAX_PADDED_TOKENS: usize = 4096;
+/// Tokens of the documents that are worked on together: bounds memory.
+const MAX_GROUP_TOKENS: usize = 16_384;
+
+/// How to annotate.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AnnotateOptions {
+    /// The tasks to run; absent means all.
+    pub tasks: Option<Vec<String>>,
+    /// Labels and relations of a lower probability are left out.
+    pub min_score: Option<f32>,
+    /// Reports coreference mentions that nothing refers to, as clusters of one.
+    pub singletons: bool,
+    /// The unit of positions in the result.
+    pub offsets: OffsetUnit,
+}
+
+/// What the heads found in one document.
+#[derive(Default)]
+struct Found {
+    /// By task, in positions of the document.
+    spans: HashMap<String, Vec<ScoredSpan>>,
+    token_relations: HashMap<String, Vec<TokenRelation>>,
+    relations: HashMap<String, Vec<(Span, Span, usize, f32)>>,
+    clusters: Vec<Vec<Span>>,
+    /// Sequences of the document, by encoder, in text order once sorted by their sentence.
+    rows: HashMap<String, Vec<(usize, Encodings)>>,
+}
+
+impl Network {
+    /// Annotates tokenized documents; annotations they have are dropped. The result of each does
+    /// not depend on the others.
+    pub fn annotate(
+        &self,
+        docs: &[Document],
+        options: &AnnotateOptions,
+        cancel: &Cancel,
+    ) -> Result<Vec<Document>> {
+        let _guard = tch::no_grad_guard();
+        let wanted = self.wanted(options)?;
+        let mut annotated = Vec::with_capacity(docs.len());
+        let mut start = 0;
+        while start < docs.len() {
+            let mut end = start + 1;
+            let mut tokens = docs[start].tokens.len();
+            while end < docs.len() && tokens + docs[end].tokens.len() <= MAX_GROUP_TOKENS {
+                tokens += docs[end].tokens.len();
+                end += 1;
+            }
+            let group = &docs[start..end];
+            let found = self.run(group, &wanted, cancel)?;
+            let pairs = group.iter().zip(found);
+            annotated.extend(pairs.map(|(doc, found)| self.assemble(doc, found, &wanted, options)));
+            start = end;
+        }
+        Ok(annotated)
+    }
+
+    /// The wanted tasks, in the model's order.
+    fn wanted(&self, options: &AnnotateOptions) -> Result<Vec<&str>> {
+        let Some(names) = &options.tasks else {
+            return Ok(self.heads.keys().map(String::as_str).collect());
+        };
+        if let Some(unknown) = names.iter().find(|n| !self.heads.contains_key(*n)) {
+            let known: Vec<&str> = self.heads.keys().map(String::as_str).collect();
+            return Err(Error::invalid(format!(
+                "the model has no task `{unknown}`, only {}",
+                known.join(", ")
+            )));
+        }
+        Ok(self.heads.keys().filter(|t| names.contains(t)).map(String::as_str).collect())
+    }
+
+    /// The wanted tasks and those whose mentions they relate, the latter first.
+    fn needed<'a>(&'a self, wanted: &[&'a str]) -> Vec<&'a str> {
+        let is_needed = |task: &str| {
+            wanted.iter().any(|w| {
+                *w == task || self.config.tasks[*w].head.arguments().is_some_and(|a| a == task)
+            })
+        };
+        let mut needed: Vec<&str> =
+            self.heads.keys().map(String::as_str).filter(|t| is_needed(t)).collect();
+        needed.sort_by_key(|t| self.config.tasks[*t].head.arguments().is_some());
+        needed
+    }
+
+    fn run(&self, docs: &[Document], wanted: &[&str], cancel: &Cancel) -> Result<Vec<Found>> {
+        let needed = self.needed(wanted);
+        let mut found: Vec<Found> = docs.iter().map(|_| Found::default()).collect();
+        let (whole, by_sentence): (Vec<&str>, Vec<&str>) =
+            needed.iter().partition(|t| self.reads_whole_documents(t));
+        self.run_sentences(docs, &by_sentence, &mut found, cancel)?;
+        for (doc, found) in docs.iter().zip(&mut found) {
+            if doc.tokens.is_empty() {
+                continue;
+            }
+            for &task in &needed {
+                cancel.check()?;
+                self.run_document(doc, task, whole.contains(&task), found)?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Encodes sentences and runs the heads that read them.
+    fn run_sentences(
+        &self,
+        docs: &[Document],
+        tasks: &[&str],
+        found: &mut [Found],
+        cancel: &Cancel,
+    ) -> Result<()> {
+        if tasks.is_empty() {
+            return Ok(());
+        }
+        let mut sentences: Vec<(usize, usize)> = docs
+            .iter()
+            .enumerate()
+            .flat_map(|(d, doc)| (0..doc.sentences.len()).map(move |s| (d, s)))
+            .filter(|&(d, s)| !docs[d].sentence_tokens(s).is_empty())
+            .collect();
+        let length = |&(d, s): &(usize, usize)| docs[d].sentence_tokens(s).len();
+        sentences.sort_by_key(length);
+        let mut start = 0;
+        while start < sentences.len() {
+            cancel.check()?;
+            let mut end = start + 1;
+            while end < sentences.len()
+                && end - start < MAX_SEQUENCES
+                && length(&sentences[end]) * (end - start + 1) <= MAX_PADDED_TOKENS
+            {
+                end += 1;
+            }
+            self.run_batch(docs, &sentences[start..end], tasks, found)?;
+            start = end;
+        }
+        Ok(())
+    }
+
+    fn run_batch(
+        &self,
+        docs: &[Document],
+        sentences: &[(usize, usize)],
+        tasks: &[&str],
+        found: &mut [Found],
+    ) -> Result<()> {
+        let sequence =
+            |&(d, s): &(usize, usize)| words(&Example { document: &docs[d], sentences: s..s + 1 });
+        let sequences: Vec<Vec<&str>> = sentences.iter().map(sequence).collect();
+        let batch = self.batch(&sequences)?;
+        let encodings = self.encode(&batch, tasks)?;
+        for &task in tasks {
+            let on = &self.config.tasks[task].on;
+            let own = &encodings[on];
+            let x = SequenceInput { batch: &batch, encoded: own.encoded.shallow_clone() };
+            let spans = match &self.heads[task] {
+                Head::CrfTagger(head) => head.decode(&x)?,
+                Head::Biaffine(head) => head.decode(&x)?,
+                Head::HeadSelection(head) => {
+                    for (&(d, s), relations) in sentences.iter().zip(head.decode(&x)?) {
+                        let first = docs[d].sentences[s].first_token;
+                        let shift = |r: TokenRelation| TokenRelation {
+                            head: r.head + first,
+                            tail: r.tail + first,
+                            ..r
+                        };
+                        let all = found[d].token_relations.entry(task.to_owned()).or_default();
+                        all.extend(relations.into_iter().map(shift));
+                    }
+                    continue;
+                }
+                Head::MentionPairs(_) | Head::MentionRanking(_) | Head::CoarseToFine(_) => {
+                    for (row, &(d, s)) in sentences.iter().enumerate() {
+                        let rows = found[d].rows.entry(on.clone()).or_default();
+                        if !rows.iter().any(|(other, _)| *other == s) {
+                            rows.push((s, sequence_rows(own, &batch, row)?));
+                        }
+                    }
+                    continue;
+                }
+            };
+            for (&(d, s), spans) in sentences.iter().zip(spans) {
+                let first = docs[d].sentences[s].first_token;
+                let shift = |x: ScoredSpan| ScoredSpan {
+                    span: Span::new(x.span.first + first, x.span.last + first),
+                    ..x
+                };
+                let all = found[d].spans.entry(task.to_owned()).or_default();
+                all.extend(spans.into_iter().map(shift));
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a head that reads documents.
+    fn run_document(
+        &self,
+        doc: &Document,
+        task: &str,
+        whole: bool,
+        found: &mut Found,
+    ) -> Result<()> {
+        let head = &self.heads[task];
+        if !matches!(head, Head::MentionPairs(_) | Head::MentionRanking(_) | Head::CoarseToFine(_))
+        {
+            return Ok(());
+        }
+        let config = &self.config.tasks[task];
+        let example = Example::whole(doc);
+        let x = if whole {
+            let batch = self.batch(&[words(&example)])?;
+            let encodings = self.encode(&batch, &[task])?;
+            document_input(&[sequence_rows(&encodings[&config.on], &batch, 0)?], &example)?
+        } else {
+            let mut rows: Vec<&(usize, Encodings)> = found.rows[&config.on].iter().collect();
+            rows.sort_by_key(|(sentence, _)| *sentence);
+            let rows: Vec<Encodings> = rows.into_iter().map(|(_, e)| e.shallow_clone()).collect();
+            document_input(&rows, &example)?
+        };
+        match head {
+            Head::MentionPairs(head) => {
+                let arguments = config.head.arguments().unwrap_or_default();
+                let mut mentions: Vec<(Span, usize)> = found
+                    .spans
+                    .get(arguments)
+                    .map_or(Vec::new(), |s| s.iter().map(|s| (s.span, s.label)).collect());
+                mentions.sort_unstable();
+                let relations = head.decode(&x, &mentions)?.into_iter();
+                let relations = relations
+                    .map(|(h, t, label, score)| (mentions[h].0, mentions[t].0, label, score));
+                found.relations.insert(task.to_owned(), relations.collect());
+            }
+            Head::MentionRanking(head) => found.clusters = head.decode(&x)?,
+            Head::CoarseToFine(head) => found.clusters = head.decode(&x)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Puts what was found into one document.
+    fn assemble(
+        &self,
+        doc: &Document,
+        found: Found,
+        wanted: &[&str],
+        options: &AnnotateOptions,
+    ) -> Document {
+        let mut bare = Document::new(doc.text.clone(), doc.sentences.clone(), doc.tokens.clone());
+        bare.id.clone_from(&doc.id);
+        let mut build = DocumentBuilder::new(bare);
+        let sure = |score: f32| options.min_score.is_none_or(|least| score >= least);
+        for &task in wanted {
+            build.layer(task);
+            let name = |label: usize| &self.vocab.labels(task)[label];
+            for s in found.spans.get(task).into_iter().flatten().filter(|s| sure(s.score)) {
+                build.label(s.span, task, name(s.label), Some(s.score));
+            }
+            let relations = found.relations.get(task).into_iter().flatten().copied();
+            let relations = relations.chain(self.attach(task, &found));
+            for (head, tail, label, score) in relations.filter(|r| sure(r.3)) {
+                build.relation(task, name(label), head, tail, Some(score));
+            }
+            if matches!(self.heads[task], Head::MentionRanking(_) | Head::CoarseToFine(_)) {
+                for cluster in &found.clusters {
+                    if cluster.len() > 1 || options.singletons {
+                        build.cluster(cluster.clone());
+                    }
+                }
+            }
+        }
+        build.finish()
+    }
+
+    /// Relations between tokens as relations between the mentions that end there; those between
+    /// tokens where no mention ends are dropped.
+    fn attach(&self, task: &str, found: &Found) -> Vec<(Span, Span, usize, f32)> {
+        let Some(relations) = found.token_relations.get(task) else {
+            return Vec::new();
+        };
+        let arguments = self.config.tasks[task].head.arguments().unwrap_or_default();
+        let mut ending: IndexMap<usize, ScoredSpan> = IndexMap::new();
+        for &s in found.spans.get(arguments).into_iter().flatten() {
+            let best = ending.entry(s.span.last - 1).or_insert(s);
+            if s.score > best.score {
+                *best = s;
+            }
+        }
+        relations
+            .iter()
+            .filter_map(|r| {
+                Some((ending.get(&r.head)?.span, ending.get(&r.tail)?.span, r.label, r.score))
+            })
+            .filter(|(head, tail, _, _)| head != tail)
+            .collect()
+    }
+}

@@ -1,0 +1,348 @@
+//! [`Network`]: the encoders and heads of a model, and its losses.
+
+use std::collections::HashMap;
+
+use indexmap::IndexMap;
+use tch::{Device, Tensor};
+
+use crate::config::{CharsConfig, HeadConfig, MentionRankingConfig, ModelConfig, TaskKind};
+use crate::encode::{Encodings, Graph};
+use crate::feature::{Batch, Example, Vocabularies};
+use crate::head::{
+    Biaffine, CoarseToFine, CrfTagger, DocumentInput, Head, HeadSelection, MentionPairs,
+    MentionPairsOptions, MentionRanking, SequenceInput,
+};
+use crate::params::Params;
+use crate::{Error, Result, Span};
+
+/// Encoders and heads, built on the tensors of a [`Params`].
+#[derive(Debug)]
+pub struct Network {
+    pub(super) config: ModelConfig,
+    pub(super) vocab: Vocabularies,
+    pub(super) graph: Graph,
+    pub(super) heads: IndexMap<String, Head>,
+    pub(super) device: Device,
+}
+
+impl Network {
+    pub fn new(config: &ModelConfig, vocab: &Vocabularies, params: &mut Params) -> Result<Self> {
+        config.check()?;
+        let graph = Graph::new(config, vocab, params)?;
+        let mut heads = IndexMap::new();
+        for (name, task) in &config.tasks {
+            let (input, encoded) = graph.widths(&task.on);
+            let prefix = format!("tasks.{name}");
+            let labels = vocab.labels(name).len();
+            if labels == 0 && task.head.kind() != TaskKind::Coreference {
+                return Err(Error::config(format!("task `{name}` has no labels")));
+            }
+            let arguments = task.head.arguments().map_or(0, |a| vocab.labels(a).len());
+            let head = match &task.head {
+                HeadConfig::CrfTagger {} => {
+                    Head::CrfTagger(CrfTagger::new(params, &prefix, encoded, labels)?)
+                }
+                &HeadConfig::Biaffine { hidden, max_width } => Head::Biaffine(Biaffine::new(
+                    params, &prefix, encoded, hidden, max_width, labels,
+                )?),
+                &HeadConfig::HeadSelection { hidden, threshold, mean_over_padding, .. } => {
+                    Head::HeadSelection(HeadSelection::new(
+                        params,
+                        &prefix,
+                        encoded,
+                        hidden,
+                        labels,
+                        threshold,
+                        mean_over_padding,
+                    )?)
+                }
+                &HeadConfig::MentionPairs {
+                    hidden,
+                    max_sentences,
+                    threshold,
+                    feedforward_dropout,
+                    ..
+                } => {
+                    let options = MentionPairsOptions {
+                        hidden,
+                        max_sentences,
+                        threshold,
+                        feedforward_dropout,
+                    };
+                    Head::MentionPairs(MentionPairs::new(
+                        params, &prefix, encoded, options, labels, arguments,
+                    )?)
+                }
+                HeadConfig::MentionRanking(ranking) => match ranking.projection {
+                    Some(projection) => Head::CoarseToFine(CoarseToFine::new(
+                        params, &prefix, encoded, input, projection, ranking,
+                    )?),
+                    None => Head::MentionRanking(MentionRanking::new(
+                        params, &prefix, encoded, input, ranking,
+                    )?),
+                },
+            };
+            heads.insert(name.clone(), head);
+        }
+        Ok(Self {
+            config: config.clone(),
+            vocab: vocab.clone(),
+            graph,
+            heads,
+            device: params.device(),
+        })
+    }
+
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    pub fn vocab(&self) -> &Vocabularies {
+        &self.vocab
+    }
+
+    pub fn head(&self, task: &str) -> Option<&Head> {
+        self.heads.get(task)
+    }
+
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The training loss of `task` on some examples, a scalar with a gradient. Gold labels that
+    /// the model does not know are left out.
+    pub fn loss(&self, task: &str, examples: &[Example]) -> Result<Tensor> {
+        let (Some(head), Some(config)) = (self.heads.get(task), self.config.tasks.get(task)) else {
+            return Err(Error::config(format!("the model has no task `{task}`")));
+        };
+        let layer = self.config.layer(task);
+        match head {
+            Head::CrfTagger(_) | Head::Biaffine(_) | Head::HeadSelection(_) => {
+                let sequences: Vec<Vec<&str>> = examples.iter().map(words).collect();
+                let batch = self.batch(&sequences)?;
+                let x = SequenceInput {
+                    encoded: self.train_encodings(task, &batch)?.encoded,
+                    batch: &batch,
+                };
+                match head {
+                    Head::CrfTagger(head) => head.loss(&x, &self.gold_spans(task, layer, examples)),
+                    Head::Biaffine(head) => head.loss(&x, &self.gold_spans(task, layer, examples)),
+                    Head::HeadSelection(head) => {
+                        head.loss(&x, &self.gold_token_relations(task, layer, examples))
+                    }
+                    _ => Err(Error::Internal(format!("task `{task}` is no sentence task"))),
+                }
+            }
+            Head::MentionPairs(head) => {
+                let arguments = config.head.arguments().unwrap_or_default();
+                self.document_loss(task, examples, |x, example| {
+                    let (mentions, gold) = self.gold_relations(task, arguments, example);
+                    head.loss(x, &mentions, &gold)
+                })
+            }
+            Head::MentionRanking(head) => {
+                self.document_loss(task, examples, |x, e| head.loss(x, &gold_clusters(e)))
+            }
+            Head::CoarseToFine(head) => {
+                self.document_loss(task, examples, |x, e| head.loss(x, &gold_clusters(e)))
+            }
+        }
+    }
+
+    /// Sums a loss over documents, which are encoded as the task wants: whole, or by sentence.
+    fn document_loss(
+        &self,
+        task: &str,
+        examples: &[Example],
+        loss: impl Fn(&DocumentInput, &Example) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let mut sum: Option<Tensor> = None;
+        for example in examples {
+            let sentences = self.sequences(task, example);
+            let batch = self.batch(&sentences)?;
+            let encodings = self.train_encodings(task, &batch)?;
+            let rows = |row| sequence_rows(&encodings, &batch, row);
+            let rows = (0..sentences.len()).map(rows).collect::<Result<Vec<_>>>()?;
+            let x = document_input(&rows, example)?;
+            let loss = loss(&x, example)?;
+            sum = Some(match sum {
+                Some(sum) => sum.f_add(&loss)?,
+                None => loss,
+            });
+        }
+        sum.ok_or_else(|| Error::invalid("a batch needs at least one example"))
+    }
+
+    /// The sequences that the encoders read for a document task.
+    pub(super) fn sequences<'a>(&self, task: &str, example: &Example<'a>) -> Vec<Vec<&'a str>> {
+        if self.reads_whole_documents(task) {
+            return vec![words(example)];
+        }
+        let sentence =
+            |s: usize| words(&Example { document: example.document, sentences: s..s + 1 });
+        example.sentences.clone().map(sentence).filter(|s| !s.is_empty()).collect()
+    }
+
+    /// Whether `task` wants a document as one sequence, as in 2018.
+    pub(super) fn reads_whole_documents(&self, task: &str) -> bool {
+        let head = self.config.tasks.get(task).map(|t| &t.head);
+        matches!(
+            head,
+            Some(HeadConfig::MentionRanking(MentionRankingConfig { whole_document: true, .. }))
+        )
+    }
+
+    pub fn batch<S: AsRef<str>>(&self, sequences: &[Vec<S>]) -> Result<Batch> {
+        let whole = matches!(
+            self.config.embedding.chars,
+            Some(CharsConfig::Cnn { pool_padding: true, .. })
+        );
+        Batch::new(sequences, &self.vocab, whole, self.device)
+    }
+
+    /// Runs `task`'s encoder and those below it, with the dropout of training.
+    fn train_encodings(&self, task: &str, batch: &Batch) -> Result<Encodings> {
+        let config = &self.config.tasks[task];
+        let order = self.config.encoder_order([task]);
+        let dropout = |name: &str| if name == config.on { config.input_dropout } else { 0.0 };
+        let mut encodings = self.graph.forward(batch, &order, true, dropout)?;
+        let mut own = encodings
+            .remove(&config.on)
+            .ok_or_else(|| Error::Internal(format!("no encoder for task `{task}`")))?;
+        own.encoded = own.encoded.f_dropout(config.dropout, true)?;
+        Ok(own)
+    }
+
+    /// Encodings of all encoders that `tasks` need, as when annotating.
+    pub fn encode(&self, batch: &Batch, tasks: &[&str]) -> Result<HashMap<String, Encodings>> {
+        let order = self.config.encoder_order(tasks.iter().copied());
+        self.graph.forward(batch, &order, false, |_| 0.0)
+    }
+
+    /// Labelled spans of each example, by their position in its sequence.
+    fn gold_spans(&self, task: &str, layer: &str, examples: &[Example]) -> Vec<Vec<(Span, usize)>> {
+        let spans = |example: &Example| {
+            let tokens = example.tokens();
+            let inside = |s: Span| tokens.start <= s.first && s.last <= tokens.end;
+            let labelled = example.document.labelled(layer).filter(|(s, _)| inside(*s));
+            labelled
+                .filter_map(|(s, label)| {
+                    let span = Span::new(s.first - tokens.start, s.last - tokens.start);
+                    Some((span, self.vocab.label(task, &label.label)?))
+                })
+                .collect()
+        };
+        examples.iter().map(spans).collect()
+    }
+
+    /// Relations of each example between the last tokens of their arguments.
+    fn gold_token_relations(
+        &self,
+        task: &str,
+        layer: &str,
+        examples: &[Example],
+    ) -> Vec<Vec<(usize, usize, usize)>> {
+        let relations = |example: &Example| {
+            let (tokens, doc) = (example.tokens(), example.document);
+            let last = |mention: usize| {
+                let last = doc.mentions[mention].last_token - 1;
+                tokens.contains(&last).then(|| last - tokens.start)
+            };
+            let of_layer = doc.relations.iter().filter(|r| r.task == layer);
+            of_layer
+                .filter_map(|r| {
+                    Some((last(r.head)?, last(r.tail)?, self.vocab.label(task, &r.label)?))
+                })
+                .collect()
+        };
+        examples.iter().map(relations).collect()
+    }
+
+    /// Mentions that can be arguments, with their entity, and the relations between them.
+    #[allow(clippy::type_complexity)] // two plain lists, named in the doc of MentionPairs::loss
+    fn gold_relations(
+        &self,
+        task: &str,
+        arguments: &str,
+        example: &Example,
+    ) -> (Vec<(Span, usize, Option<usize>)>, Vec<(usize, usize, usize)>) {
+        let (tokens, doc) = (example.tokens(), example.document);
+        let (layer, argument_layer) = (self.config.layer(task), self.config.layer(arguments));
+        let mut index = HashMap::new();
+        let mut mentions = Vec::new();
+        for (m, mention) in doc.mentions.iter().enumerate() {
+            let span = mention.span();
+            let label = mention.labels.get(argument_layer);
+            let label = label.and_then(|l| self.vocab.label(arguments, &l.label));
+            let (Some(label), true) =
+                (label, tokens.start <= span.first && span.last <= tokens.end)
+            else {
+                continue;
+            };
+            index.insert(m, mentions.len());
+            let span = Span::new(span.first - tokens.start, span.last - tokens.start);
+            mentions.push((span, label, mention.cluster));
+        }
+        let of_layer = doc.relations.iter().filter(|r| r.task == layer);
+        let gold = of_layer.filter_map(|r| {
+            Some((*index.get(&r.head)?, *index.get(&r.tail)?, self.vocab.label(task, &r.label)?))
+        });
+        let gold = gold.collect();
+        (mentions, gold)
+    }
+}
+
+/// The words of an example.
+pub(super) fn words<'a>(example: &Example<'a>) -> Vec<&'a str> {
+    example.tokens().map(|t| example.document.token_text(t)).collect()
+}
+
+/// Clusters of an example, by position in it; those that it cuts to nothing are left out.
+fn gold_clusters(example: &Example) -> Vec<Vec<Span>> {
+    let tokens = example.tokens();
+    let inside = |s: &Span| tokens.start <= s.first && s.last <= tokens.end;
+    let shift = |s: Span| Span::new(s.first - tokens.start, s.last - tokens.start);
+    let clusters = example.document.cluster_spans().into_iter();
+    clusters
+        .map(|c| c.into_iter().filter(inside).map(shift).collect::<Vec<_>>())
+        .filter(|c| !c.is_empty())
+        .collect()
+}
+
+/// The rows of one sequence of a batch, without padding: (L, D') and (L, D).
+pub(super) fn sequence_rows(encodings: &Encodings, batch: &Batch, row: usize) -> Result<Encodings> {
+    let length = batch.lengths[row] as i64;
+    let rows = |t: &Tensor| t.f_select(0, row as i64)?.f_narrow(0, 0, length);
+    Ok(Encodings { inputs: rows(&encodings.inputs)?, encoded: rows(&encodings.encoded)? })
+}
+
+/// Joins the sequences of a document, in text order.
+pub(super) fn document_input(sequences: &[Encodings], example: &Example) -> Result<DocumentInput> {
+    let (tokens, doc) = (example.tokens(), example.document);
+    let sentences = example.sentences.clone().map(|s| {
+        let range = doc.sentence_tokens(s);
+        range.start - tokens.start..range.end - tokens.start
+    });
+    let join = |of: fn(&Encodings) -> &Tensor| {
+        let pieces: Vec<&Tensor> = sequences.iter().map(of).collect();
+        Tensor::f_cat(&pieces, 0)
+    };
+    Ok(DocumentInput {
+        encoded: join(|e| &e.encoded)?, // (N, D)
+        inputs: join(|e| &e.inputs)?,   // (N, D')
+        sentences: sentences.filter(|s| !s.is_empty()).collect(),
+        keys: keys(words(example)),
+    })
+}
+
+/// A number for each word, equal for words equal in lower case.
+fn keys(words: Vec<&str>) -> Vec<i64> {
+    let mut numbers: HashMap<String, i64> = HashMap::new();
+    words
+        .into_iter()
+        .map(|word| {
+            let next = numbers.len() as i64;
+            *numbers.entry(word.to_lowercase()).or_insert(next)
+        })
+        .collect()
+}
