@@ -1,5 +1,8 @@
 //! Hierarchical multi-task learning for information extraction.
 
+// The library is a guest in its host's process: only the command line prints.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod cancel;
 pub mod config;
 pub mod data;

@@ -96,6 +96,16 @@ impl Params {
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
+    /// Names and tensors that are trained, in name order.
+    pub fn trainable(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.iter().filter(|(_, tensor)| tensor.requires_grad())
+    }
+
+    /// Forgets all gradients.
+    pub fn zero_grad(&mut self) {
+        self.tensors.values_mut().for_each(Tensor::zero_grad);
+    }
+
     /// Copies values into the tensors of the same name, which must exist with the same shape.
     pub fn assign(&mut self, values: &BTreeMap<String, Tensor>) -> Result<()> {
         let _guard = tch::no_grad_guard();

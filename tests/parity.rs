@@ -261,7 +261,7 @@ impl Reference {
         let x = hmtl::head::DocumentInput {
             encoded: encodings["coref"].encoded.get(0),
             inputs: encodings["coref"].inputs.get(0),
-            sentences: vec![0..words.len()],
+            sentences: std::iter::once(0..words.len()).collect(),
             keys: vec![0; words.len()],
         };
         let Some(Head::MentionRanking(head)) = self.network.head("coref") else { panic!("coref") };

@@ -1,1 +1,119 @@
 //! Gold and predicted documents to scores.
+//!
+//! Gold and prediction are documents over the same tokens. Every score is a share of 0 to 1; the
+//! main figure of a task is its strict micro F1, or for coreference the average of MUC, B3 and
+//! CEAFe.
+
+mod coreference;
+mod relation_f1;
+mod span_f1;
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+pub use coreference::CoreferenceCounts;
+
+use crate::config::TaskKind;
+use crate::{Document, Error, Result};
+
+/// The score of a task.
+#[derive(Clone, Debug, Serialize)]
+pub struct Score {
+    /// The main figure.
+    pub score: f64,
+    pub details: Value,
+}
+
+/// How to score.
+#[derive(Clone, Debug, Default)]
+pub struct ScoreOptions {
+    /// Gold items with other labels are left out, and counted; absent means all count.
+    pub known_labels: Option<BTreeSet<String>>,
+    pub singletons: Singletons,
+}
+
+/// Whether coreference clusters of one mention count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Singletons {
+    /// As the gold has it: predicted ones are dropped where the gold has none.
+    #[default]
+    Auto,
+    Keep,
+    Drop,
+}
+
+/// Scores predictions of one task. Gold labels are those of `gold_layer`, predicted ones those of
+/// `layer`.
+pub fn score(
+    kind: TaskKind,
+    gold_layer: &str,
+    layer: &str,
+    gold: &[Document],
+    predicted: &[Document],
+    options: &ScoreOptions,
+) -> Result<Score> {
+    if gold.len() != predicted.len() {
+        let message = format!("{} gold documents, {} predicted", gold.len(), predicted.len());
+        return Err(Error::invalid(message));
+    }
+    if let Some(at) = (0..gold.len()).find(|&d| gold[d].tokens.len() != predicted[d].tokens.len()) {
+        let id = gold[at].id.as_deref().unwrap_or_default();
+        return Err(Error::invalid(format!("document {id:?} is predicted over other tokens")));
+    }
+    let pairs = || gold.iter().zip(predicted);
+    Ok(match kind {
+        TaskKind::Spans => span_f1::score(pairs(), gold_layer, layer, options),
+        TaskKind::Relations => relation_f1::score(pairs(), gold_layer, layer, options),
+        TaskKind::Coreference => {
+            let singletons = match options.singletons {
+                Singletons::Keep => true,
+                Singletons::Drop => false,
+                Singletons::Auto => {
+                    gold.iter().flat_map(|d| &d.clusters).any(|c| c.mentions.len() == 1)
+                }
+            };
+            let mut counts = CoreferenceCounts::default();
+            for (gold, predicted) in pairs() {
+                let clusters = |doc: &Document| {
+                    let mut clusters = doc.cluster_spans();
+                    clusters.retain(|c| singletons || c.len() > 1);
+                    clusters
+                };
+                counts.add(&clusters(gold), &clusters(predicted));
+            }
+            counts.score(singletons)
+        }
+    })
+}
+
+/// Gold items, predicted items, and those in both.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Counts {
+    gold: usize,
+    predicted: usize,
+    correct: usize,
+}
+
+impl Counts {
+    fn add<T: Ord>(&mut self, gold: &BTreeSet<T>, predicted: &BTreeSet<T>) {
+        self.gold += gold.len();
+        self.predicted += predicted.len();
+        self.correct += gold.intersection(predicted).count();
+    }
+
+    fn f1(&self) -> f64 {
+        let total = self.gold + self.predicted;
+        if total == 0 { 0.0 } else { 2.0 * self.correct as f64 / total as f64 }
+    }
+
+    fn json(&self) -> Value {
+        let share = |n: usize| if n == 0 { 0.0 } else { self.correct as f64 / n as f64 };
+        json!({
+            "precision": share(self.predicted), "recall": share(self.gold), "f1": self.f1(),
+            "gold": self.gold, "predicted": self.predicted, "correct": self.correct,
+        })
+    }
+}

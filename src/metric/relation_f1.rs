@@ -1,0 +1,138 @@
+//! F1 of relations.
+//!
+//! The main figure is strict: both spans, direction and label. Beside it stand "boundaries" (any
+//! label) and "last_token" (the last tokens of the arguments, direction and label, as the 2018
+//! code scores).
+//!
+//! Where the gold document says which mentions are one entity, a fact holds between entities, as
+//! in DocRED: a predicted relation is right when its head is a mention of the fact's one entity
+//! and its tail of the other, span for span; stating one fact several times counts once.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde_json::json;
+
+use super::{Counts, Score, ScoreOptions};
+use crate::{Document, Relation, Span};
+
+/// What an argument stands for: an entity of the gold document, or a span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Argument {
+    Entity(usize),
+    Span(Span),
+}
+
+type Fact<'a> = (Argument, Argument, &'a str);
+
+pub(super) fn score<'a>(
+    pairs: impl Iterator<Item = (&'a Document, &'a Document)>,
+    gold_layer: &str,
+    layer: &str,
+    options: &ScoreOptions,
+) -> Score {
+    let (mut strict, mut boundaries, mut last) =
+        (Counts::default(), Counts::default(), Counts::default());
+    let mut labels: BTreeMap<String, Counts> = BTreeMap::new();
+    let (mut ignored, mut by_entity) = (0, false);
+    for (gold_doc, predicted_doc) in pairs {
+        let known =
+            |r: &&Relation| options.known_labels.as_ref().is_none_or(|k| k.contains(&r.label));
+        let all: Vec<&Relation> = of_layer(gold_doc, gold_layer).collect();
+        let gold: Vec<&Relation> = all.iter().copied().filter(known).collect();
+        ignored += all.len() - gold.len();
+        let predicted: Vec<&Relation> = of_layer(predicted_doc, layer).collect();
+
+        let entity: HashMap<Span, usize> =
+            gold_doc.mentions.iter().filter_map(|m| Some((m.span(), m.cluster?))).collect();
+        by_entity |= !entity.is_empty();
+        let facts = |doc: &'a Document, relations: &[&'a Relation]| -> BTreeSet<Fact<'a>> {
+            let argument = |mention: usize| {
+                let span = doc.mentions[mention].span();
+                entity.get(&span).map_or(Argument::Span(span), |&e| Argument::Entity(e))
+            };
+            let fact = |r: &&'a Relation| (argument(r.head), argument(r.tail), r.label.as_str());
+            relations.iter().map(fact).collect()
+        };
+        let (gold_facts, predicted_facts) =
+            (facts(gold_doc, &gold), facts(predicted_doc, &predicted));
+        strict.add(&gold_facts, &predicted_facts);
+        let ends = |facts: &BTreeSet<Fact>| -> BTreeSet<(Argument, Argument)> {
+            facts.iter().map(|f| (f.0, f.1)).collect()
+        };
+        boundaries.add(&ends(&gold_facts), &ends(&predicted_facts));
+        let tokens =
+            |doc: &'a Document, relations: &[&'a Relation]| -> BTreeSet<(usize, usize, &str)> {
+                let last = |mention: usize| doc.mentions[mention].last_token - 1;
+                relations.iter().map(|r| (last(r.head), last(r.tail), r.label.as_str())).collect()
+            };
+        last.add(&tokens(gold_doc, &gold), &tokens(predicted_doc, &predicted));
+        for (_, _, label) in gold_facts.union(&predicted_facts) {
+            labels.entry((*label).to_owned()).or_default();
+        }
+        for (label, counts) in &mut labels {
+            let of = |facts: &BTreeSet<Fact<'a>>| -> BTreeSet<Fact<'a>> {
+                facts.iter().filter(|f| f.2 == label).copied().collect()
+            };
+            counts.add(&of(&gold_facts), &of(&predicted_facts));
+        }
+    }
+    let macro_f1 = labels.values().map(Counts::f1).sum::<f64>() / labels.len().max(1) as f64;
+    let per_label: BTreeMap<_, _> = labels.iter().map(|(l, c)| (l, c.json())).collect();
+    let details = json!({
+        "arguments": if by_entity { "entities" } else { "mentions" },
+        "strict": strict.json(),
+        "macro_f1": macro_f1,
+        "boundaries": boundaries.json(),
+        "last_token": last.json(),
+        "labels": per_label,
+        "ignored_gold": ignored,
+    });
+    Score { score: strict.f1(), details }
+}
+
+fn of_layer<'a>(doc: &'a Document, layer: &str) -> impl Iterator<Item = &'a Relation> {
+    doc.relations.iter().filter(move |r| r.task == layer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DocumentBuilder;
+
+    fn doc(relations: &[(usize, usize, &str)], cluster: &[usize]) -> Document {
+        let mut build = DocumentBuilder::new(Document::from_sentences(&[vec!["w"; 9]]));
+        let span = |at: usize| Span::new(at, at + 1);
+        for &(head, tail, label) in relations {
+            build.relation("relation", label, span(head), span(tail), None);
+        }
+        if !cluster.is_empty() {
+            build.cluster(cluster.iter().map(|&at| span(at)).collect());
+        }
+        build.finish()
+    }
+
+    fn strict(gold: &Document, predicted: &Document) -> Score {
+        let options = ScoreOptions::default();
+        score(std::iter::once((gold, predicted)), "relation", "relation", &options)
+    }
+
+    #[test]
+    fn direction_and_label_must_be_right() {
+        let gold = doc(&[(0, 1, "a"), (2, 3, "b")], &[]);
+        let predicted = doc(&[(1, 0, "a"), (2, 3, "a"), (0, 1, "a")], &[]);
+        let score = strict(&gold, &predicted);
+        assert!((score.score - 0.4).abs() < 1e-9);
+        assert_eq!(score.details["boundaries"]["correct"], 2);
+        assert_eq!(score.details["arguments"], "mentions");
+    }
+
+    #[test]
+    fn any_mention_of_the_entity_states_the_fact_once() {
+        let gold = doc(&[(0, 1, "a")], &[1, 5]);
+        let predicted = doc(&[(0, 5, "a"), (0, 1, "a"), (0, 7, "a")], &[]);
+        let score = strict(&gold, &predicted);
+        assert_eq!(score.details["strict"]["correct"], 1);
+        assert_eq!(score.details["strict"]["predicted"], 2);
+        assert_eq!(score.details["arguments"], "entities");
+    }
+}

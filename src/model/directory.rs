@@ -1,0 +1,232 @@
+//! The model directory.
+//!
+//! ```text
+//! manifest.json            format version, library version, SHA-256 of every other file
+//! config.json              the ModelConfig
+//! vocabulary/words.txt     a lower-cased word a line
+//! vocabulary/chars.txt     a character a line
+//! vocabulary/labels.json   labels by task
+//! weights.safetensors      every tensor by name
+//! card.json                data, licences, scores, recipe, limits
+//! ```
+//!
+//! It is written beside its place and renamed. Loading refuses, by name, what is missing, altered,
+//! of another shape or too new.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use tch::{Device, Tensor};
+
+use super::{Card, Network, Precision, weights};
+use crate::config::{CONFIG_FORMAT, ModelConfig};
+use crate::feature::{Vocab, Vocabularies};
+use crate::params::Params;
+use crate::{Error, Result};
+
+/// Version of the layout that this build writes, and the newest that it reads.
+pub const MODEL_FORMAT: u32 = 1;
+
+const MANIFEST: &str = "manifest.json";
+const CONFIG: &str = "config.json";
+const WORDS: &str = "vocabulary/words.txt";
+const CHARS: &str = "vocabulary/chars.txt";
+const LABELS: &str = "vocabulary/labels.json";
+const WEIGHTS: &str = "weights.safetensors";
+const CARD: &str = "card.json";
+const FILES: [&str; 6] = [CONFIG, WORDS, CHARS, LABELS, WEIGHTS, CARD];
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Manifest {
+    format: u32,
+    library: String,
+    sha256: BTreeMap<String, String>,
+}
+
+/// What a model directory holds, ready to run.
+#[derive(Debug)]
+pub struct Bundle {
+    pub network: Network,
+    pub card: Card,
+    /// Numbers in all tensors.
+    pub parameters: usize,
+}
+
+/// Writes a model directory, replacing an older model there but nothing else.
+pub fn save(
+    dir: &Path,
+    config: &ModelConfig,
+    vocab: &Vocabularies,
+    tensors: &BTreeMap<String, Tensor>,
+    card: &Card,
+    precision: Precision,
+) -> Result<()> {
+    let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
+    let is_ours = dir.join(MANIFEST).is_file();
+    let is_empty = fs::read_dir(dir).map(|mut d| d.next().is_none()).unwrap_or(!dir.exists());
+    if !is_ours && !is_empty {
+        let message = "exists and is no model directory; it is left alone";
+        return Err(Error::format(dir, message));
+    }
+    let temporary = tempfile::Builder::new()
+        .prefix(".hmtl-")
+        .tempdir_in(parent)
+        .map_err(|e| Error::io(parent, e))?;
+    let new = temporary.path().join("new");
+    write_files(&new, config, vocab, tensors, card, precision)?;
+    if dir.exists() {
+        // The old one goes with the temporary folder.
+        let old = temporary.path().join("old");
+        fs::rename(dir, &old).map_err(|e| Error::io(dir, e))?;
+        if let Err(error) = fs::rename(&new, dir) {
+            let _ = fs::rename(&old, dir);
+            return Err(Error::io(dir, error));
+        }
+        return Ok(());
+    }
+    fs::rename(&new, dir).map_err(|e| Error::io(dir, e))
+}
+
+fn write_files(
+    dir: &Path,
+    config: &ModelConfig,
+    vocab: &Vocabularies,
+    tensors: &BTreeMap<String, Tensor>,
+    card: &Card,
+    precision: Precision,
+) -> Result<()> {
+    let vocabulary = dir.join("vocabulary");
+    fs::create_dir_all(&vocabulary).map_err(|e| Error::io(&vocabulary, e))?;
+    let mut sha256 = BTreeMap::new();
+    for name in FILES {
+        let path = dir.join(name);
+        let text = match name {
+            CONFIG => json(config)?,
+            WORDS => lines(&vocab.words, &path)?,
+            CHARS => lines(&vocab.chars, &path)?,
+            LABELS => json(&vocab.labels)?,
+            CARD => json(card)?,
+            _ => {
+                weights::write(&path, tensors, precision)?;
+                sync(&path)?;
+                let bytes = fs::read(&path).map_err(|e| Error::io(&path, e))?;
+                sha256.insert(name.to_owned(), hash(&bytes));
+                continue;
+            }
+        };
+        sha256.insert(name.to_owned(), hash(text.as_bytes()));
+        fs::write(&path, text).map_err(|e| Error::io(&path, e))?;
+        sync(&path)?;
+    }
+    let library = env!("CARGO_PKG_VERSION").to_owned();
+    let manifest = Manifest { format: MODEL_FORMAT, library, sha256 };
+    let path = dir.join(MANIFEST);
+    fs::write(&path, json(&manifest)?).map_err(|e| Error::io(&path, e))?;
+    sync(&path)
+}
+
+/// A rename must not reach the disk before what it names.
+fn sync(path: &Path) -> Result<()> {
+    fs::File::open(path).and_then(|f| f.sync_all()).map_err(|e| Error::io(path, e))
+}
+
+fn json(value: &impl Serialize) -> Result<String> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| Error::Internal(e.to_string()))?;
+    Ok(text + "\n")
+}
+
+fn lines(vocab: &Vocab, path: &Path) -> Result<String> {
+    let mut text = String::new();
+    for name in vocab.names() {
+        if name.contains(['\n', '\r']) {
+            return Err(Error::format(path, format!("{name:?} cannot stand on a line")));
+        }
+        text.push_str(name);
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+impl Bundle {
+    /// Loads and checks a model directory.
+    pub fn load(dir: &Path, device: Device) -> Result<Self> {
+        if !dir.is_dir() {
+            return Err(Error::format(dir, "is no model directory: there is no such folder"));
+        }
+        let path = dir.join(MANIFEST);
+        let manifest: Manifest = parse(&path, &read(&path)?)?;
+        if manifest.format > MODEL_FORMAT {
+            let message = format!(
+                "model format {} is newer than this library reads ({MODEL_FORMAT}); it was made by hmtl {}",
+                manifest.format, manifest.library
+            );
+            return Err(Error::format(&path, message));
+        }
+        let mut files = BTreeMap::new();
+        for name in FILES {
+            let file = dir.join(name);
+            let bytes = read(&file)?;
+            match manifest.sha256.get(name) {
+                Some(expected) if *expected == hash(&bytes) => {}
+                Some(_) => {
+                    return Err(Error::format(&file, "was altered: its hash is not the manifest's"));
+                }
+                None => return Err(Error::format(&path, format!("does not list {name}"))),
+            }
+            files.insert(name, bytes);
+        }
+        let at = |name: &str| dir.join(name);
+        let config: ModelConfig = parse(&at(CONFIG), &files[CONFIG])?;
+        if config.format > CONFIG_FORMAT {
+            let message = format!("format {} is newer than this library reads", config.format);
+            return Err(Error::format(at(CONFIG), message));
+        }
+        let wrong = |name: &str| {
+            let path = at(name);
+            move |e: Error| match e {
+                Error::Config(message) => Error::format(&path, message),
+                other => other,
+            }
+        };
+        config.check().map_err(wrong(CONFIG))?;
+        let labels: IndexMap<String, Vec<String>> = parse(&at(LABELS), &files[LABELS])?;
+        let vocab = Vocabularies {
+            words: vocabulary(&at(WORDS), &files[WORDS])?,
+            chars: vocabulary(&at(CHARS), &files[CHARS])?,
+            labels,
+        };
+        let card = parse(&at(CARD), &files[CARD])?;
+        let tensors = weights::read(&at(WEIGHTS), &files[WEIGHTS])?;
+        let parameters = tensors.values().map(Tensor::numel).sum();
+        let mut params = Params::loaded(tensors, device);
+        let network = Network::new(&config, &vocab, &mut params).map_err(wrong(WEIGHTS))?;
+        params.check_all_used().map_err(wrong(WEIGHTS))?;
+        Ok(Self { network, card, parameters })
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Error::format(path, "is missing from the model directory"),
+        _ => Error::io(path, e),
+    })
+}
+
+fn parse<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|e| Error::format(path, e.to_string()))
+}
+
+fn vocabulary(path: &Path, bytes: &[u8]) -> Result<Vocab> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Error::format(path, "is not valid UTF-8"))?;
+    let names = text.split_terminator('\n').map(str::to_owned).collect();
+    Vocab::new(names).map_err(|e| Error::format(path, e.to_string()))
+}

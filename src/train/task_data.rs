@@ -1,0 +1,156 @@
+//! The documents of a task, and its labels.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::batches::Batches;
+use super::{DataConfig, TaskTraining};
+use crate::config::{HeadConfig, ModelConfig, TaskKind, Unit};
+use crate::data::{Dataset, Format};
+use crate::feature::Example;
+use crate::{Document, Error, Result};
+
+/// What a task trains on and is evaluated on.
+#[derive(Debug)]
+pub(super) struct TaskData {
+    pub(super) train: Vec<Arc<Document>>,
+    pub(super) dev: Vec<Document>,
+    /// Document and sentences of each training example.
+    pub(super) examples: Vec<(usize, Range<usize>)>,
+    pub(super) batches: Batches,
+    pub(super) kind: TaskKind,
+    /// Where the gold stands in the documents.
+    pub(super) layer: String,
+}
+
+/// Files that were read, so that tasks can share them.
+#[derive(Default)]
+pub(super) struct Files(HashMap<(&'static str, PathBuf), Vec<Arc<Document>>>);
+
+impl Files {
+    fn documents(&mut self, config: &DataConfig) -> Result<Vec<Arc<Document>>> {
+        let key = (Format::name(config.format), config.path.clone());
+        if !self.0.contains_key(&key) {
+            let data = Dataset::open(config.format, &config.path, &config.options)?;
+            for skip in &data.skipped {
+                log::debug!("left out: {skip}");
+            }
+            self.0.insert(key.clone(), data.documents.into_iter().map(Arc::new).collect());
+        }
+        let all = self.0.get(&key).map_or(&[][..], Vec::as_slice);
+        let [from, to] = config.slice.unwrap_or([0, all.len()]);
+        let Some(all) = all.get(from..to.min(all.len())) else {
+            let message = format!("slice {from}..{to} of {} documents", all.len());
+            return Err(Error::config(format!("{}: {message}", config.path.display())));
+        };
+        let named = |doc: &Document, parts: &[String]| {
+            doc.id.as_ref().is_some_and(|id| parts.iter().any(|p| id.contains(p.as_str())))
+        };
+        let keep = |doc: &&Arc<Document>| {
+            (config.include.is_empty() || named(doc, &config.include))
+                && !named(doc, &config.exclude)
+        };
+        Ok(all.iter().filter(keep).cloned().collect())
+    }
+}
+
+impl TaskData {
+    pub(super) fn read(
+        name: &str,
+        model: &ModelConfig,
+        config: &TaskTraining,
+        files: &mut Files,
+    ) -> Result<Self> {
+        let head = &model.tasks[name].head;
+        let layer = model.layer(name).to_owned();
+        let mut train = Vec::new();
+        for data in &config.train {
+            train.extend(files.documents(data)?);
+        }
+        let mut dev = Vec::new();
+        for data in &config.dev {
+            dev.extend(files.documents(data)?.iter().map(|d| (**d).clone()));
+        }
+        let has_layer = |doc: &Document| doc.tasks.contains(&layer);
+        if !train.iter().any(|d| has_layer(d)) {
+            let message = format!("task `{name}`: the training data has no layer `{layer}`");
+            return Err(Error::config(message));
+        }
+        train.retain(|d| has_layer(d));
+        dev.retain(has_layer);
+        let examples = examples(head, &train, config.max_tokens);
+        if examples.is_empty() {
+            return Err(Error::config(format!("task `{name}`: the training data is empty")));
+        }
+        let tokens = |(doc, sentences): &(usize, Range<usize>)| {
+            Example { document: &train[*doc], sentences: sentences.clone() }.tokens().len()
+        };
+        let lengths = examples.iter().map(tokens).collect();
+        Ok(Self {
+            batches: Batches::new(lengths, config.batch_size),
+            kind: head.kind(),
+            train,
+            dev,
+            examples,
+            layer,
+        })
+    }
+
+    /// The labels of the training data, the most frequent first; rare ones are left out.
+    pub(super) fn labels(&self, min_count: usize) -> Vec<String> {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for doc in &self.train {
+            match self.kind {
+                TaskKind::Spans => {
+                    for (_, label) in doc.labelled(&self.layer) {
+                        *counts.entry(&label.label).or_default() += 1;
+                    }
+                }
+                TaskKind::Relations => {
+                    for relation in doc.relations.iter().filter(|r| r.task == self.layer) {
+                        *counts.entry(&relation.label).or_default() += 1;
+                    }
+                }
+                TaskKind::Coreference => {}
+            }
+        }
+        let mut labels: Vec<(&str, usize)> =
+            counts.into_iter().filter(|(_, n)| *n >= min_count).collect();
+        labels.sort_by_key(|(label, n)| (std::cmp::Reverse(*n), *label));
+        labels.into_iter().map(|(label, _)| label.to_owned()).collect()
+    }
+}
+
+/// Sentences, or documents cut at sentence ends to at most `max_tokens`.
+fn examples(
+    head: &HeadConfig,
+    docs: &[Arc<Document>],
+    max_tokens: Option<usize>,
+) -> Vec<(usize, Range<usize>)> {
+    let mut examples = Vec::new();
+    for (d, doc) in docs.iter().enumerate() {
+        let limit = match head.unit() {
+            Unit::Sentence => 0,
+            Unit::Document => max_tokens.unwrap_or(usize::MAX),
+        };
+        let mut start = 0;
+        let mut tokens = 0;
+        for s in 0..doc.sentences.len() {
+            let length = doc.sentence_tokens(s).len();
+            if s > start && tokens + length > limit {
+                examples.push((d, start..s));
+                (start, tokens) = (s, 0);
+            }
+            tokens += length;
+        }
+        if start < doc.sentences.len() {
+            examples.push((d, start..doc.sentences.len()));
+        }
+    }
+    examples.retain(|(d, sentences)| {
+        !Example { document: &docs[*d], sentences: sentences.clone() }.tokens().is_empty()
+    });
+    examples
+}

@@ -1,0 +1,100 @@
+//! Vocabularies from training data, and the word table from pretrained vectors.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use indexmap::IndexMap;
+use rand::Rng as _;
+use rand_chacha::ChaCha8Rng;
+use tch::Tensor;
+
+use super::VocabularyConfig;
+use super::task_data::TaskData;
+use crate::config::{ModelConfig, WordsConfig};
+use crate::embed::vectors::{self, Vectors};
+use crate::feature::{Vocab, Vocabularies};
+use crate::{Error, Result};
+
+/// The vocabularies of a run, and the pretrained vectors of its words.
+pub(super) fn build(
+    config: &VocabularyConfig,
+    model: &ModelConfig,
+    data: &IndexMap<String, TaskData>,
+    labels: IndexMap<String, Vec<String>>,
+) -> Result<(Vocabularies, Option<Vectors>)> {
+    let mut words: BTreeMap<String, usize> = BTreeMap::new();
+    let mut chars: BTreeMap<char, usize> = BTreeMap::new();
+    let mut seen = HashSet::new();
+    // Tasks share documents: each counts once.
+    let docs =
+        data.values().flat_map(|t| &t.train).filter(|d| seen.insert(std::sync::Arc::as_ptr(d)));
+    for doc in docs {
+        for t in 0..doc.tokens.len() {
+            let word = doc.token_text(t);
+            *words.entry(word.to_lowercase()).or_default() += 1;
+            for c in word.chars() {
+                *chars.entry(c).or_default() += 1;
+            }
+        }
+    }
+    let vectors = match &config.vectors {
+        Some(path) => {
+            let wanted: HashSet<String> = words.keys().cloned().collect();
+            let vectors = vectors::read(path, config.extra_words, &wanted)?;
+            let WordsConfig::Table { size, .. } = model.embedding.words;
+            if vectors.size as i64 != size {
+                let message = format!("vectors have {} dimensions, the model {size}", vectors.size);
+                return Err(Error::config(message));
+            }
+            Some(vectors)
+        }
+        None => None,
+    };
+    let known: HashSet<&str> = vectors.iter().flat_map(|v| &v.words).map(String::as_str).collect();
+    let mut names: Vec<String> = by_count(&words)
+        .filter(|(word, n)| *n >= config.min_count || known.contains(word.as_str()))
+        .map(|(word, _)| word.clone())
+        .collect();
+    for word in vectors.iter().flat_map(|v| &v.words) {
+        if !words.contains_key(word) {
+            names.push(word.clone());
+        }
+    }
+    // A name stands on a line of its own in the model directory.
+    names.retain(|n| !n.contains(['\n', '\r']));
+    let chars: Vec<String> = by_count(&chars)
+        .filter(|(c, _)| !matches!(c, '\n' | '\r'))
+        .map(|(c, _)| c.to_string())
+        .collect();
+    Ok((Vocabularies { words: Vocab::new(names)?, chars: Vocab::new(chars)?, labels }, vectors))
+}
+
+/// The most frequent first, equal ones in their order.
+fn by_count<T: Ord>(counts: &BTreeMap<T, usize>) -> impl Iterator<Item = (&T, usize)> {
+    let mut sorted: Vec<(&T, usize)> = counts.iter().map(|(t, n)| (t, *n)).collect();
+    sorted.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    sorted.into_iter()
+}
+
+/// The word table: the vectors, and for other words draws from their distribution, as in 2018.
+pub(super) fn word_table(vocab: &Vocab, vectors: &Vectors, rng: &mut ChaCha8Rng) -> Result<Tensor> {
+    let rows: HashMap<&str, usize> =
+        vectors.words.iter().enumerate().map(|(i, w)| (w.as_str(), i)).collect();
+    let count = vectors.rows.len().max(1) as f64;
+    let mean = vectors.rows.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
+    let square = vectors.rows.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>();
+    let std = (square / count).sqrt();
+    let mut table = Vec::with_capacity(vocab.size() as usize * vectors.size);
+    let names = [None, None].into_iter().chain(vocab.names().iter().map(Some)); // padding, unknown
+    for name in names {
+        match name.and_then(|n| rows.get(n.as_str())) {
+            Some(&row) => table.extend_from_slice(vectors.row(row)),
+            None => table.extend((0..vectors.size).map(|_| {
+                // Box and Muller: two uniform draws give a normal one.
+                let (u, v): (f64, f64) = (rng.random_range(f64::MIN_POSITIVE..1.0), rng.random());
+                let normal = (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos();
+                (mean + std * normal) as f32
+            })),
+        }
+    }
+    Ok(Tensor::f_from_slice(&table)?.f_view([vocab.size(), vectors.size as i64])?)
+}
