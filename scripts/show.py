@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Lays out JSON for reading: short values side by side up to the width of a page, longer ones in lines.
+"""Lays out JSON for reading: short values side by side, up to the width of a page.
 
 Reads one JSON value a line from standard input; what it prints is the same JSON.
 """
@@ -7,24 +7,33 @@ Reads one JSON value a line from standard input; what it prints is the same JSON
 import json
 import sys
 
-WIDTH = 110
+WIDTH = 120
+
+
+def dumps(value):
+    return json.dumps(value, ensure_ascii=False)
 
 
 def layout(value, indent=0):
-    flat = json.dumps(value, ensure_ascii=False)
+    flat = dumps(value)
     if len(flat) + indent <= WIDTH or not isinstance(value, (dict, list)):
         return flat
-    pad = " " * (indent + 2)
     if isinstance(value, dict):
-        items = [json.dumps(key, ensure_ascii=False) + ": " + layout(item, indent + 2) for key, item in value.items()]
-        return "{\n" + ",\n".join(pad + item for item in items) + "\n" + " " * indent + "}"
-    lines = [""]
-    for item in (layout(item, indent + 2) for item in value):
-        if lines[-1] and ("\n" in item or len(lines[-1]) + len(item) + indent + 4 > WIDTH):
+        brackets = "{}"
+        items = [dumps(key) + ": " + layout(item, indent + 2) for key, item in value.items()]
+    else:
+        brackets = "[]"
+        items = [layout(item, indent + 2) for item in value]
+    lines = [items[0]]
+    for item in items[1:]:
+        together = lines[-1] + ", " + item
+        # The parts of the document, and mentions, relations and clusters, each begin a line.
+        if indent == 0 or "{" in item[1:] or "\n" in together or len(together) + indent + 3 > WIDTH:
             lines.append(item)
         else:
-            lines[-1] += (", " if lines[-1] else "") + item
-    return "[\n" + ",\n".join(pad + line for line in lines) + "\n" + " " * indent + "]"
+            lines[-1] = together
+    pad = "\n" + " " * (indent + 2)
+    return brackets[0] + pad + ("," + pad).join(lines) + "\n" + " " * indent + brackets[1]
 
 
 for line in sys.stdin:
