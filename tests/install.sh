@@ -35,7 +35,7 @@ done
 soname=$(readelf -d "$prefix/lib/libhmtl.so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
 [ -L "$prefix/lib/$soname" ] || fail "the link $soname is missing"
 for file in lib/libhmtl.so bin/hmtl; do
-    if readelf -S "$prefix/$file" | grep -q '\.debug_\|\.symtab'; then
+    if readelf -S "$prefix/$file" | grep -q '\.debug_info\|\.debug_line\|\.symtab'; then
         fail "$file keeps its debug symbols"
     fi
 done
