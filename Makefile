@@ -1,0 +1,84 @@
+# Everything one does with a clone; `make help` lists it.
+
+CARGO ?= cargo
+PYTHON ?= python3
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+# An empty LIBTORCH means none: Cargo then takes the one of .cargo/config.toml.
+ifeq ($(LIBTORCH),)
+unexport LIBTORCH
+endif
+
+# One profile and one folder for all: the LibTorch bindings are compiled once.
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))/release
+LIBRARY := $(TARGET)/libhmtl.so
+# A program in $(TARGET)/c finds the library one folder up and needs no library path.
+C_FLAGS = -std=c99 -Wall -Wextra -Wpedantic -O2 $(CFLAGS) -Iinclude
+C_LINK = -L$(TARGET) -lhmtl '-Wl,-rpath,$$ORIGIN/..' $(LDFLAGS)
+
+INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' TARGET='$(TARGET)' scripts/install.sh
+
+.PHONY: help setup build demo test test-rust test-scripts test-install test-go install uninstall \
+	fmt lint header clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@echo 'Variables: PREFIX, DESTDIR, LIBTORCH, CARGO, PYTHON, CC, CARGO_TARGET_DIR'
+
+setup: ## bring LibTorch into .libtorch/ (or check the one that LIBTORCH names)
+	@command -v $(PYTHON) >/dev/null || { echo 'setup: $(PYTHON) is missing: install Python 3.8 or later with pip' >&2; exit 1; }
+	@$(PYTHON) scripts/setup.py
+
+build: setup ## build libhmtl.so and the hmtl command
+	@command -v $(CARGO) >/dev/null || { echo 'build: $(CARGO) is missing: install Rust, see https://rustup.rs' >&2; exit 1; }
+	$(CARGO) build --release --locked
+	@ln -sf libhmtl.so "$(TARGET)/$$(readelf -d $(LIBRARY) | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')"
+
+$(TARGET)/c/annotate $(TARGET)/c/quickstart: $(TARGET)/c/%: examples/%.c include/hmtl.h | build
+	@mkdir -p $(@D)
+	$(CC) $(C_FLAGS) $< -o $@ $(C_LINK)
+
+demo: $(TARGET)/c/annotate ## annotate a paragraph from a C program
+	@echo
+	@cat examples/demo.txt
+	@echo
+	@$< examples/demo.txt >$(TARGET)/c/demo.json
+	@$(PYTHON) scripts/show.py <$(TARGET)/c/demo.json
+
+test: test-scripts test-install test-go test-rust ## run all tests
+
+test-rust: setup
+	$(CARGO) test --release --locked
+
+test-scripts:
+	$(PYTHON) -m unittest discover -s scripts
+
+test-install: build
+	tests/install.sh
+
+test-go: build
+	@if [ ! -f bindings/go/go.mod ]; then echo 'SKIPPED: Go tests: there is no bindings/go'; \
+	elif ! command -v go >/dev/null; then echo 'SKIPPED: Go tests: go is not installed'; \
+	else cd bindings/go && CGO_CFLAGS='-I$(CURDIR)/include' \
+		CGO_LDFLAGS='-L$(TARGET) -Wl,-rpath,$(TARGET)' go test ./...; fi
+
+# Root may lack the cargo of the user who built: what is there is installed then.
+install: $(if $(shell command -v $(CARGO)),build) ## install below PREFIX
+	@$(INSTALL) install
+
+uninstall: ## remove what install put below PREFIX
+	@$(INSTALL) uninstall
+
+fmt: ## format the Rust sources
+	$(CARGO) fmt
+
+lint: setup ## check the format and the lints
+	$(CARGO) fmt --check
+	$(CARGO) clippy --release --locked --all-targets -- -D warnings
+
+header: setup ## generate include/hmtl.h again
+	HMTL_BLESS=1 $(CARGO) test --release --locked --test header
+
+clean: ## remove what was built, not LibTorch
+	$(CARGO) clean

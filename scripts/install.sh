@@ -1,0 +1,147 @@
+#!/bin/sh
+# Installs what `make build` made, or removes it again: install.sh install|uninstall
+#
+# PREFIX, DESTDIR and TARGET (the folder of the built files) come from the Makefile. What is installed
+# is listed in PREFIX/lib/hmtl/installed, relative to PREFIX, and uninstall removes what is listed.
+set -eu
+
+: "${PREFIX:=/usr/local}" "${DESTDIR:=}"
+root=$DESTDIR$PREFIX
+list=lib/hmtl/installed
+project=$(cd "$(dirname "$0")/.." && pwd -P)
+
+fail() {
+    echo "$1: $2" >&2
+    exit 1
+}
+
+# Removes every listed file or link, then the folders that this leaves empty below the prefix.
+remove() {
+    while IFS= read -r file; do
+        rm -f "$root/$file"
+    done <"$root/$list"
+    sed 's|[^/]*$||' "$root/$list" | sort -ru | while IFS= read -r folder; do
+        folder=${folder%/}
+        # Shared folders such as lib and bin stay, even if empty.
+        while case $folder in */*) true ;; *) false ;; esac; do
+            rmdir "$root/$folder" 2>/dev/null || break
+            folder=${folder%/*}
+        done
+    done
+    rm -f "$root/$list"
+    rmdir "$root/lib/hmtl" 2>/dev/null || true
+}
+
+record() {
+    printf '%s\n' "$1" >>"$root/$list"
+}
+
+# put MODE FILE DESTINATION
+put() {
+    mkdir -p "$(dirname "$root/$3")"
+    record "$3"
+    install -m "$1" "$2" "$root/$3"
+}
+
+# put_tree FOLDER DESTINATION
+put_tree() {
+    (cd "$1" && find . -type f) | sort | while IFS= read -r file; do
+        put 644 "$1/${file#./}" "$2/${file#./}"
+    done
+}
+
+# put_link TARGET DESTINATION
+put_link() {
+    record "$2"
+    ln -sfn "$1" "$root/$2"
+}
+
+strip_symbols() {
+    if command -v strip >/dev/null; then
+        strip --strip-unneeded "$root/$1"
+    else
+        echo "install: no strip here: $1 keeps its debug symbols" >&2
+    fi
+}
+
+# The folder of the LibTorch that the built library finds.
+linked_torch() {
+    readelf -d "$TARGET/libhmtl.so" | sed -n 's/.*RUNPATH.*\[\(.*\)\]/\1/p' | tr : '\n' | sed "s|^\$ORIGIN|$TARGET|" |
+        while IFS= read -r folder; do
+            if [ -f "$folder/libtorch_cpu.so" ]; then
+                (cd "$folder/.." && pwd -P)
+                break
+            fi
+        done
+}
+
+# A LibTorch of this project is installed beside the library; the user's own is found where it is.
+install_torch() {
+    torch=$(linked_torch)
+    case $torch in
+    "") fail install "the built library finds no LibTorch: run \`make build\` again" ;;
+    "$project"/*) ;;
+    *)
+        echo "LibTorch stays in $torch"
+        return
+        ;;
+    esac
+    for file in "$torch"/lib/libtorch_cpu.so "$torch"/lib/libc10.so "$torch"/lib/libgomp*.so.*; do
+        put 644 "$file" "lib/hmtl/torch/lib/${file##*/}"
+    done
+    [ ! -d "$torch/licenses" ] || put_tree "$torch/licenses" lib/hmtl/torch/licenses
+    # Where the RPATH of libtorch_cpu.so looks.
+    [ ! -d "$torch/../nvidia" ] || put_tree "$torch/../nvidia" lib/hmtl/nvidia
+}
+
+install_all() {
+    for needed in "$TARGET/libhmtl.so" "$TARGET/hmtl" "$project/include/hmtl.h"; do
+        [ -f "$needed" ] || fail install "$needed is missing: run \`make build\` first"
+    done
+    version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$project/Cargo.toml" | head -n 1)
+    soname=$(readelf -d "$TARGET/libhmtl.so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
+    [ -n "$version" ] && [ -n "$soname" ] || fail install "cannot tell the version or the SONAME"
+
+    mkdir -p "$root/lib/hmtl" 2>/dev/null && [ -w "$root/lib/hmtl" ] || fail install "cannot write to $root/lib"
+    # An earlier version leaves nothing behind.
+    [ ! -f "$root/$list" ] || remove
+    mkdir -p "$root/lib/hmtl"
+
+    put 755 "$TARGET/libhmtl.so" "lib/libhmtl.so.$version"
+    strip_symbols "lib/libhmtl.so.$version"
+    put_link "libhmtl.so.$version" "lib/$soname"
+    put_link "$soname" lib/libhmtl.so
+    put 755 "$TARGET/hmtl" bin/hmtl
+    strip_symbols bin/hmtl
+    put 644 "$project/include/hmtl.h" include/hmtl.h
+    mkdir -p "$root/lib/pkgconfig"
+    record lib/pkgconfig/hmtl.pc
+    sed "s|@VERSION@|$version|" "$project/bindings/c/hmtl.pc.in" >"$root/lib/pkgconfig/hmtl.pc"
+    chmod 644 "$root/lib/pkgconfig/hmtl.pc"
+    if [ -d "$project/models/default" ]; then
+        put_tree "$project/models/default" share/hmtl/models/default
+    fi
+    install_torch
+
+    # The loader's cache, when this machine's own system folders were written.
+    if [ -z "$DESTDIR" ] && [ "$(id -u)" = 0 ] && command -v ldconfig >/dev/null; then
+        ldconfig || true
+    fi
+    echo "hmtl $version is in $root"
+}
+
+case ${1:-} in
+install)
+    : "${TARGET:?}"
+    command -v readelf >/dev/null || fail install "readelf is missing: install binutils"
+    install_all
+    ;;
+uninstall)
+    [ -f "$root/$list" ] || fail uninstall "nothing of hmtl is installed in $root"
+    remove
+    echo "hmtl is no longer in $root"
+    ;;
+*)
+    fail "usage" "install.sh install|uninstall"
+    ;;
+esac
