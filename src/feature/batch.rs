@@ -68,13 +68,13 @@ impl Batch {
         }
         let shape = [lengths.len() as i64, length as i64];
         let to = |values: &[i64], shape: &[i64]| -> Result<Tensor> {
-            Ok(Tensor::f_from_slice(values)?.f_view(shape)?.to_device(device))
+            Ok(Tensor::f_from_slice(values)?.f_view(shape)?.f_to_device(device)?)
         };
         Ok(Self {
             words: to(&words, &shape)?,
             spellings: to(&spellings, &[spelled.len() as i64, longest as i64])?,
             spelling: to(&spelling, &shape)?,
-            mask: Tensor::f_from_slice(&mask)?.f_view(shape)?.to_device(device),
+            mask: Tensor::f_from_slice(&mask)?.f_view(shape)?.f_to_device(device)?,
             reversal: to(&reversal, &[cells as i64])?,
             lengths,
         })
