@@ -76,7 +76,7 @@ impl HeadSelection {
             }
         }
         let shape = [batch, length, length, labels];
-        let target = Tensor::f_from_slice(&target)?.f_view(shape)?.to_device(device);
+        let target = Tensor::f_from_slice(&target)?.f_view(shape)?.f_to_device(device)?;
         let mask =
             x.batch.mask.f_unsqueeze(2)?.f_mul(&x.batch.mask.f_unsqueeze(1)?)?.f_unsqueeze(3)?;
         // A padded cell scores 0 for target 0: a constant log 2, part of the mean in 2018.
@@ -90,7 +90,10 @@ impl HeadSelection {
         let loss = if self.mean_over_padding {
             losses.f_mean(Kind::Float)?
         } else {
-            losses.f_mul(&mask)?.f_sum(Kind::Float)?.f_div(&(mask.f_sum(Kind::Float)? * labels))?
+            losses
+                .f_mul(&mask)?
+                .f_sum(Kind::Float)?
+                .f_div(&mask.f_sum(Kind::Float)?.f_mul_scalar(labels)?.f_clamp_min(1)?)?
         };
         Ok(loss.f_mul_scalar(100.0)?)
     }
