@@ -178,7 +178,10 @@ impl Bundle {
             match manifest.sha256.get(name) {
                 Some(expected) if *expected == hash(&bytes) => {}
                 Some(_) => {
-                    return Err(Error::format(&file, "was altered: its hash is not the manifest's"));
+                    return Err(Error::format(
+                        &file,
+                        "was altered: its hash is not the manifest's",
+                    ));
                 }
                 None => return Err(Error::format(&path, format!("does not list {name}"))),
             }
