@@ -1,4 +1,5 @@
 //! The faithful configuration against outputs of the 2018 research code.
+#![allow(clippy::print_stderr)] // the largest differences are worth reading
 
 mod common;
 
@@ -261,7 +262,7 @@ impl Reference {
         let x = hmtl::head::DocumentInput {
             encoded: encodings["coref"].encoded.get(0),
             inputs: encodings["coref"].inputs.get(0),
-            sentences: vec![0..words.len()],
+            sentences: std::iter::once(0..words.len()).collect(),
             keys: vec![0; words.len()],
         };
         let Some(Head::MentionRanking(head)) = self.network.head("coref") else { panic!("coref") };
@@ -279,6 +280,9 @@ impl Reference {
         let difference = f64::try_from(difference).unwrap();
         eprintln!("{case} antecedent_scores: {difference:.1e}");
         assert!(difference < TOLERANCE);
+        let predicted = Vec::<i64>::try_from(kept.scores.argmax(1, false) - 1).unwrap();
+        let theirs = self.tensor(case, "predicted_antecedents").reshape([-1]);
+        assert_eq!(predicted, Vec::<i64>::try_from(theirs).unwrap(), "{case} antecedents");
         let options = AnnotateOptions { tasks: Some(vec!["coref".into()]), ..Default::default() };
         let annotated = self.network.annotate(&[doc], &options, &Cancel::new()).unwrap();
         let clusters: Vec<Vec<[usize; 2]>> = annotated[0]
