@@ -167,9 +167,7 @@ impl Network {
             let sentences = self.sequences(task, example);
             let batch = self.batch(&sentences)?;
             let encodings = self.train_encodings(task, &batch)?;
-            let rows = |row| sequence_rows(&encodings, &batch, row);
-            let rows = (0..sentences.len()).map(rows).collect::<Result<Vec<_>>>()?;
-            let x = document_input(&rows, example)?;
+            let x = document_input(&[all_rows(&encodings, &batch)?], example)?;
             let loss = loss(&x, example)?;
             sum = Some(match sum {
                 Some(sum) => sum.f_add(&loss)?,
@@ -330,6 +328,18 @@ fn gold_clusters(example: &Example) -> Vec<Vec<Span>> {
         .map(|c| c.into_iter().filter(inside).map(shift).collect::<Vec<_>>())
         .filter(|c| !c.is_empty())
         .collect()
+}
+
+/// The rows of all sequences of a batch, joined without padding: (N, D') and (N, D). One gather,
+/// since the gradient of a slice is as large as what it was cut from.
+fn all_rows(encodings: &Encodings, batch: &Batch) -> Result<Encodings> {
+    let length = batch.words.size()[1] as usize;
+    let rows = batch.lengths.iter().enumerate();
+    let index: Vec<i64> =
+        rows.flat_map(|(b, &n)| (b * length..b * length + n).map(|at| at as i64)).collect();
+    let index = Tensor::f_from_slice(&index)?.to_device(batch.words.device());
+    let gather = |t: &Tensor| t.f_reshape([-1, t.size()[2]])?.f_index_select(0, &index);
+    Ok(Encodings { inputs: gather(&encodings.inputs)?, encoded: gather(&encodings.encoded)? })
 }
 
 /// The rows of one sequence of a batch, without padding: (L, D') and (L, D).
