@@ -1,5 +1,7 @@
 //! Small random networks of every head: what must hold whatever the weights are.
 
+mod common;
+
 use hmtl::config::ModelConfig;
 use hmtl::feature::{Example, Vocab, Vocabularies};
 use hmtl::model::{AnnotateOptions, Network};
@@ -54,6 +56,7 @@ fn vocabularies() -> Vocabularies {
 }
 
 fn network(config: &str) -> (Network, Params) {
+    common::one_thread();
     let config = ModelConfig::from_json(config).unwrap();
     let mut params = Params::random(Device::Cpu);
     let network = Network::new(&config, &vocabularies(), &mut params).unwrap();

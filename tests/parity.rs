@@ -299,6 +299,7 @@ impl Reference {
 }
 
 fn reference() -> Option<Reference> {
+    common::one_thread();
     common::shared("hmtl_reference").map(|dir| load(&dir))
 }
 

@@ -4,6 +4,12 @@
 
 use std::path::PathBuf;
 
+/// Keeps LibTorch to the calling thread: a pool that spins while another program holds a core
+/// makes small tensors tens of times slower.
+pub fn one_thread() {
+    tch::set_num_threads(1);
+}
+
 /// The folder of corpora and references beside the project, or `None`, saying so loudly.
 pub fn shared(part: &str) -> Option<PathBuf> {
     let root = std::env::var_os("HMTL_SHARED")
