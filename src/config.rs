@@ -78,6 +78,10 @@ pub enum EncoderConfig {
         /// Between layers.
         #[serde(default)]
         dropout: f64,
+        /// Starts from Xavier-normal input weights and orthogonal recurrent weights, as the 2018
+        /// coreference encoder, instead of PyTorch's uniform ones.
+        #[serde(default)]
+        orthogonal: bool,
     },
 }
 
@@ -299,7 +303,7 @@ impl ModelConfig {
     }
 
     fn check_encoder(&self, name: &str, encoder: &EncoderConfig) -> Result<()> {
-        let EncoderConfig::Lstm { inputs, hidden, layers, dropout } = encoder;
+        let EncoderConfig::Lstm { inputs, hidden, layers, dropout, .. } = encoder;
         if name == EMBEDDING {
             return Err(Error::config(format!("`{EMBEDDING}` is not a name for an encoder")));
         }

@@ -17,6 +17,8 @@ pub struct Crf {
     transitions: Vec<f32>,
     /// The tags that may stand before each tag.
     before: Vec<Vec<usize>>,
+    /// The tags that may stand after each tag.
+    after: Vec<Vec<usize>>,
 }
 
 impl Crf {
@@ -28,7 +30,7 @@ impl Crf {
         mut transitions: Vec<f32>,
     ) -> Self {
         let n = tags.len();
-        let mut before = vec![Vec::new(); n];
+        let (mut before, mut after) = (vec![Vec::new(); n], vec![Vec::new(); n]);
         for next in 0..n {
             if !tags.may_start(next) {
                 start[next] = f32::NEG_INFINITY;
@@ -39,12 +41,13 @@ impl Crf {
             for previous in 0..n {
                 if tags.follows(previous, next) {
                     before[next].push(previous);
+                    after[previous].push(next);
                 } else {
                     transitions[previous * n + next] = f32::NEG_INFINITY;
                 }
             }
         }
-        Self { tags, start, end, transitions, before }
+        Self { tags, start, end, transitions, before, after }
     }
 
     /// The best tag sequence; `emissions` are (length, tags), row by row.
@@ -95,9 +98,9 @@ impl Crf {
             let (first, last) = (span.first, span.last - 1);
             let mut log = forward[first * n + path[first]] + backward[last * n + path[last]];
             for at in first + 1..=last {
-                log += self.transitions[path[at - 1] * n + path[at]] + emissions[at * n + path[at]];
+                log += self.step(path[at - 1], path[at]) + f64::from(emissions[at * n + path[at]]);
             }
-            (log - total).exp().clamp(0.0, 1.0)
+            (log - total).exp().clamp(0.0, 1.0) as f32
         };
         found
             .into_iter()
@@ -105,34 +108,41 @@ impl Crf {
             .collect()
     }
 
-    /// Log sums over the beginnings that end in each tag, and over all sequences.
-    fn forward(&self, emissions: &[f32]) -> (Vec<f32>, f32) {
+    fn step(&self, previous: usize, next: usize) -> f64 {
+        f64::from(self.transitions[previous * self.tags.len() + next])
+    }
+
+    /// Log sums over the beginnings that end in each tag, and over all sequences. In double
+    /// precision: over a long sentence they grow far past what single precision resolves.
+    fn forward(&self, emissions: &[f32]) -> (Vec<f64>, f64) {
         let n = self.tags.len();
-        let mut sums: Vec<f32> = (0..n).map(|t| self.start[t] + emissions[t]).collect();
+        let mut sums: Vec<f64> =
+            (0..n).map(|t| f64::from(self.start[t]) + f64::from(emissions[t])).collect();
         for at in 1..emissions.len() / n {
             for next in 0..n {
                 let row = &sums[(at - 1) * n..at * n];
-                let terms =
-                    self.before[next].iter().map(|&p| row[p] + self.transitions[p * n + next]);
-                sums.push(log_sum(terms) + emissions[at * n + next]);
+                let terms = self.before[next].iter().map(|&p| row[p] + self.step(p, next));
+                sums.push(log_sum(terms) + f64::from(emissions[at * n + next]));
             }
         }
         let last = &sums[sums.len() - n..];
-        let total = log_sum(last.iter().zip(&self.end).map(|(s, e)| s + e));
+        let total = log_sum(last.iter().zip(&self.end).map(|(s, e)| s + f64::from(*e)));
         (sums, total)
     }
 
     /// Log sums over the continuations after each tag.
-    fn backward(&self, emissions: &[f32]) -> Vec<f32> {
+    fn backward(&self, emissions: &[f32]) -> Vec<f64> {
         let n = self.tags.len();
         let length = emissions.len() / n;
-        let mut sums = vec![f32::NEG_INFINITY; length * n];
-        sums[(length - 1) * n..].copy_from_slice(&self.end);
+        let mut sums = vec![f64::NEG_INFINITY; length * n];
+        for (sum, &end) in sums[(length - 1) * n..].iter_mut().zip(&self.end) {
+            *sum = f64::from(end);
+        }
         for at in (1..length).rev() {
             for previous in 0..n {
-                let terms = (0..n).map(|next| {
-                    self.transitions[previous * n + next]
-                        + emissions[at * n + next]
+                let terms = self.after[previous].iter().map(|&next| {
+                    self.step(previous, next)
+                        + f64::from(emissions[at * n + next])
                         + sums[at * n + next]
                 });
                 sums[(at - 1) * n + previous] = log_sum(terms);
@@ -142,12 +152,12 @@ impl Crf {
     }
 }
 
-fn log_sum(terms: impl Iterator<Item = f32> + Clone) -> f32 {
-    let most = terms.clone().fold(f32::NEG_INFINITY, f32::max);
-    if most == f32::NEG_INFINITY {
+fn log_sum(terms: impl Iterator<Item = f64> + Clone) -> f64 {
+    let most = terms.clone().fold(f64::NEG_INFINITY, f64::max);
+    if most == f64::NEG_INFINITY {
         return most;
     }
-    most + terms.map(|t| (t - most).exp()).sum::<f32>().ln()
+    most + terms.map(|t| (t - most).exp()).sum::<f64>().ln()
 }
 
 #[cfg(test)]
@@ -181,6 +191,19 @@ mod tests {
             .filter(|(s, _)| s.is_finite())
             .map(|(s, t)| (t, s))
             .collect()
+    }
+
+    #[test]
+    fn a_long_sentence_has_the_probabilities_of_its_parts() {
+        // No transition scores: the tokens are independent but for what BIOUL allows.
+        let crf = crf(&[0.0; TAGS * (TAGS + 2)]);
+        let unit = [0.0, 0.0, 0.0, 0.0, 3.0];
+        let alone = crf.spans(&unit)[0].score;
+        // Tokens of score 400 for "outside" leave no choice to the one between them.
+        let outside = [400.0, 0.0, 0.0, 0.0, 0.0].repeat(2000);
+        let found = crf.spans(&[&outside[..], &unit, &outside].concat());
+        assert_eq!(found.len(), 1);
+        assert!((found[0].score - alone).abs() < 1e-5, "{} {alone}", found[0].score);
     }
 
     proptest! {

@@ -43,40 +43,52 @@ impl CharCnn {
 
     /// (B, L, filters * widths)
     pub fn forward(&self, batch: &Batch, train: bool) -> Result<Tensor> {
-        let (words, longest) = batch.spellings.size2()?;
-        let (_, size) = self.table.size2()?;
-        let present = batch.spellings.f_ne(PADDING)?; // (U, C)
-        let vectors = self
-            .table
-            .f_index_select(0, &batch.spellings.f_view([-1])?)?
-            .f_view([words, longest, size])?
-            .f_mul(&present.f_unsqueeze(2)?)?; // (U, C, size)
-        let mut pooled = Vec::with_capacity(self.filters.len());
-        for (width, weight, bias) in &self.filters {
-            pooled.push(self.convolve(&vectors, &present, *width, weight, bias)?);
-        }
+        let pieces = batch.spellings.iter().map(|p| self.words(p, batch.longest_spelling));
         let (rows, length) = batch.spelling.size2()?;
-        Ok(Tensor::f_cat(&pooled, 1)?
+        Ok(Tensor::f_cat(&pieces.collect::<Result<Vec<_>>>()?, 0)?
             .f_index_select(0, &batch.spelling.f_view([-1])?)?
             .f_view([rows, length, -1])?
             .f_dropout(self.dropout, train)?)
     }
 
-    /// (U, filters)
+    /// Vectors of spelled words of a batch whose longest has `longest` characters: (U, C) to
+    /// (U, filters * widths).
+    fn words(&self, spellings: &Tensor, longest: i64) -> Result<Tensor> {
+        let (words, chars) = spellings.size2()?;
+        let (_, size) = self.table.size2()?;
+        let present = spellings.f_ne(PADDING)?; // (U, C)
+        let vectors = self
+            .table
+            .f_index_select(0, &spellings.f_view([-1])?)?
+            .f_view([words, chars, size])?
+            .f_mul(&present.f_unsqueeze(2)?)?; // (U, C, size)
+        let mut pooled = Vec::with_capacity(self.filters.len());
+        for (width, weight, bias) in &self.filters {
+            let around = if self.pool_padding {
+                // All windows of padding alone are equal: one stands for them.
+                (0, longest.min(chars + width).max(*width) - chars)
+            } else {
+                // Short words have windows too.
+                (width - 1, width - 1)
+            };
+            pooled.push(self.convolve(&vectors, &present, around, weight, bias)?);
+        }
+        Ok(Tensor::f_cat(&pooled, 1)?)
+    }
+
+    /// Pools the windows of words with padding before and after them: (U, filters).
     fn convolve(
         &self,
         vectors: &Tensor,
         present: &Tensor,
-        width: i64,
+        (before, after): (i64, i64),
         weight: &Tensor,
         bias: &Tensor,
     ) -> Result<Tensor> {
-        let (words, longest, size) = vectors.size3()?;
-        // One padding character on both sides gives short words a window; 2018 has none there.
-        let (before, after) =
-            if self.pool_padding { (0, (width - longest).max(0)) } else { (width - 1, width - 1) };
+        let (words, chars, size) = vectors.size3()?;
+        let width = weight.size()[2];
         let padded = vectors.f_constant_pad_nd([0, 0, before, after])?;
-        let windows = longest + before + after - width + 1;
+        let windows = chars + before + after - width + 1;
         let flat = padded
             .f_unfold(1, width, 1)? // (U, windows, size, width)
             .f_reshape([words * windows, size * width])?;
@@ -97,5 +109,57 @@ impl CharCnn {
             scores.f_mul(&seen.f_unsqueeze(2)?)?
         };
         Ok(scores.f_amax([1], false)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use tch::Device;
+
+    use super::*;
+    use crate::feature::{Vocab, Vocabularies};
+
+    /// The vectors of the first word of each list, all from one network.
+    fn first_vectors(
+        params: &mut Params,
+        pool_padding: bool,
+        lists: [&[&str]; 2],
+    ) -> [Vec<f32>; 2] {
+        let chars = ('a'..='z').map(String::from).collect();
+        let vocab = Vocabularies { chars: Vocab::new(chars).unwrap(), ..Default::default() };
+        let widths = vec![2, 3];
+        let config = CharsConfig::Cnn { size: 4, filters: 6, widths, dropout: 0.0, pool_padding };
+        let cnn = CharCnn::new(&config, vocab.chars.size(), params).unwrap();
+        lists.map(|words| {
+            let batch = Batch::new(&[words.to_vec()], &vocab, pool_padding, Device::Cpu).unwrap();
+            Vec::try_from(cnn.forward(&batch, false).unwrap().get(0).get(0)).unwrap()
+        })
+    }
+
+    #[test]
+    fn a_word_has_one_vector_whatever_its_neighbours() {
+        let lists: [&[&str]; 2] = [&["i"], &["i", "strengthening", "of"]];
+        let [alone, beside] = first_vectors(&mut Params::random(Device::Cpu), false, lists);
+        assert!(alone.iter().zip(&beside).all(|(a, b)| (a - b).abs() < 1e-6));
+    }
+
+    #[test]
+    fn pooled_padding_depends_on_the_longest_word_as_in_2018() {
+        let full =
+            |shape: &[i64], value: f64| Tensor::full(shape, value, (Kind::Float, Device::Cpu));
+        let mut tensors =
+            BTreeMap::from([("embedding.chars.weight".to_owned(), full(&[28, 4], 1.0))]);
+        for (i, width) in [2, 3].into_iter().enumerate() {
+            let name = format!("embedding.chars.conv{i}");
+            tensors.insert(format!("{name}.weight"), full(&[6, 4, width], -1.0));
+            tensors.insert(format!("{name}.bias"), full(&[6], 1.0));
+        }
+        // Every window over a letter is negative; one over padding alone has the bias.
+        let lists: [&[&str]; 2] = [&["ab"], &["ab", "strengthening"]];
+        let mut params = Params::loaded(tensors, Device::Cpu);
+        let [alone, beside] = first_vectors(&mut params, true, lists);
+        assert_eq!((alone, beside), (vec![0.0; 12], vec![1.0; 12]));
     }
 }

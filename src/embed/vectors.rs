@@ -15,6 +15,8 @@ use serde::de::{Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::{Error, Result};
 
+const MAX_SIZE: usize = 1 << 16;
+
 /// Words with their vectors, in the order of the file: the most frequent first.
 #[derive(Clone, Debug, Default)]
 pub struct Vectors {
@@ -113,6 +115,7 @@ fn read_npy(path: &Path, keep: &Keep) -> Result<Vectors> {
     let &[count, size] = shape.as_slice() else {
         return Err(bad("must hold a matrix"));
     };
+    check_size(size).map_err(|message| bad(&message))?;
     let names = path.with_extension("txt");
     let mut vectors = Vectors { size, ..Vectors::default() };
     let mut bytes = vec![0; size * 4];
@@ -130,6 +133,14 @@ fn read_npy(path: &Path, keep: &Keep) -> Result<Vectors> {
         }
     }
     Ok(vectors)
+}
+
+/// A size that a damaged file could not turn into an allocation failure.
+fn check_size(size: usize) -> Result<(), String> {
+    if (1..=MAX_SIZE).contains(&size) {
+        return Ok(());
+    }
+    Err(format!("has vectors of {size} numbers, not between 1 and {MAX_SIZE}"))
 }
 
 /// Streams the file: whole, it would take gigabytes.
@@ -157,7 +168,10 @@ impl<'de> Visitor<'de> for Wink<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
-                "dimensions" => self.into.size = map.next_value()?,
+                "dimensions" => {
+                    self.into.size = map.next_value()?;
+                    check_size(self.into.size).map_err(serde::de::Error::custom)?;
+                }
                 "vectors" => map.next_value_seed(Rows { keep: self.keep, into: self.into })?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -274,6 +288,16 @@ mod tests {
         let (_dir, path) = write("wink.json", json);
         let vectors = read(&path, 0, &wanted(&["b"])).unwrap();
         assert_eq!((vectors.words[0].as_str(), vectors.row(0)), ("b", &[3.0, 4.0][..]));
+    }
+
+    #[test]
+    fn impossible_sizes_are_errors() {
+        let (_dir, path) =
+            write("wink.json", br#"{"dimensions":4611686018427387904,"vectors":{}}"#);
+        let err = read(&path, 0, &wanted(&[])).unwrap_err().to_string();
+        assert!(err.contains("not between 1 and"), "{err}");
+        let (_dir, path) = write("wink.json", br#"{"vectors":{"a":[1]}}"#);
+        assert!(read(&path, 0, &wanted(&[])).is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use indexmap::IndexMap;
 use tch::Tensor;
 
-use super::BiLstm;
+use super::lstm::{BiLstm, LstmShape};
 use crate::config::{EMBEDDING, EncoderConfig, ModelConfig};
 use crate::embed::Embedding;
 use crate::feature::{Batch, Vocabularies};
@@ -48,10 +48,17 @@ impl Graph {
         };
         let mut encoders = IndexMap::new();
         for (name, encoder) in &config.encoders {
-            let EncoderConfig::Lstm { inputs, hidden, layers, dropout } = encoder;
+            let EncoderConfig::Lstm { inputs, hidden, layers, dropout, orthogonal } = encoder;
             let input_width = inputs.iter().map(|i| width(i)).sum();
             let prefix = format!("encoders.{name}");
-            let lstm = BiLstm::new(params, &prefix, input_width, *hidden, *layers, *dropout)?;
+            let shape = LstmShape {
+                input: input_width,
+                hidden: *hidden,
+                layers: *layers,
+                dropout: *dropout,
+                orthogonal: *orthogonal,
+            };
+            let lstm = BiLstm::new(params, &prefix, shape)?;
             encoders.insert(name.clone(), Node { inputs: inputs.clone(), input_width, lstm });
         }
         Ok(Self { embedding, encoders })

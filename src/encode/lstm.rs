@@ -18,28 +18,35 @@ pub struct BiLstm {
     dropout: f64,
 }
 
+/// Sizes of an encoder, its dropout between layers and how it starts.
+#[derive(Clone, Copy, Debug)]
+pub struct LstmShape {
+    pub input: i64,
+    pub hidden: i64,
+    pub layers: i64,
+    pub dropout: f64,
+    /// Xavier-normal input weights and orthogonal recurrent ones instead of PyTorch's uniform.
+    pub orthogonal: bool,
+}
+
 impl BiLstm {
-    pub fn new(
-        params: &mut Params,
-        prefix: &str,
-        input: i64,
-        hidden: i64,
-        layers: i64,
-        dropout: f64,
-    ) -> Result<Self> {
-        let init = Init::Uniform(1.0 / (hidden as f64).sqrt());
+    pub fn new(params: &mut Params, prefix: &str, shape: LstmShape) -> Result<Self> {
+        let LstmShape { input, hidden, layers, dropout, orthogonal } = shape;
+        let uniform = Init::Uniform(1.0 / (hidden as f64).sqrt());
+        let (input_init, recurrent_init) =
+            if orthogonal { (Init::XavierNormal, Init::Orthogonal) } else { (uniform, uniform) };
         let mut stack = Vec::new();
         for layer in 0..layers {
             let width = if layer == 0 { input } else { 2 * hidden };
             let mut direction = |suffix: &str| -> Result<Vec<Tensor>> {
-                let mut get = |name: &str, shape: &[i64]| {
+                let mut get = |name: &str, shape: &[i64], init| {
                     params.get(&format!("{prefix}.{name}_l{layer}{suffix}"), shape, init)
                 };
                 Ok(vec![
-                    get("weight_ih", &[4 * hidden, width])?,
-                    get("weight_hh", &[4 * hidden, hidden])?,
-                    get("bias_ih", &[4 * hidden])?,
-                    get("bias_hh", &[4 * hidden])?,
+                    get("weight_ih", &[4 * hidden, width], input_init)?,
+                    get("weight_hh", &[4 * hidden, hidden], recurrent_init)?,
+                    get("bias_ih", &[4 * hidden], uniform)?,
+                    get("bias_hh", &[4 * hidden], uniform)?,
                 ])
             };
             stack.push([direction("")?, direction("_reverse")?]);
@@ -84,7 +91,8 @@ mod tests {
     fn a_padded_batch_equals_torch_one_sequence_at_a_time() {
         tch::manual_seed(1);
         let mut params = Params::random(Device::Cpu);
-        let lstm = BiLstm::new(&mut params, "e", 5, 4, 2, 0.0).unwrap();
+        let shape = LstmShape { input: 5, hidden: 4, layers: 2, dropout: 0.0, orthogonal: false };
+        let lstm = BiLstm::new(&mut params, "e", shape).unwrap();
         let words = |n: usize| vec!["w"; n];
         let sequences = [words(1), words(7), words(3)];
         let batch = Batch::new(&sequences, &Vocabularies::default(), false, Device::Cpu).unwrap();

@@ -4,4 +4,4 @@ mod graph;
 mod lstm;
 
 pub use graph::{Encodings, Graph};
-pub use lstm::BiLstm;
+pub use lstm::{BiLstm, LstmShape};

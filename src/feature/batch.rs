@@ -10,16 +10,22 @@ use crate::Result;
 /// Longer words are cut to this many characters for the character network, unless padding is
 /// pooled: what tells a longer one apart stands in its first characters.
 const MAX_CHARS: usize = 64;
+/// Characters, padding included, in one piece of `spellings`: one endless word among thousands
+/// must not make all of them as wide.
+const MAX_CELLS: usize = 1 << 16;
 
 /// Ids of some sequences. Each distinct word is spelled out once.
 #[derive(Debug)]
 pub struct Batch {
     /// (B, L), padding 0.
     pub words: Tensor,
-    /// (U, C): characters of the distinct words; row 0 is the empty word of padding.
-    pub spellings: Tensor,
-    /// (B, L): rows of `spellings`.
+    /// Characters of the distinct words, shortest first, the empty word of padding among them:
+    /// pieces of (U, C), each as wide as its longest word and bounded in size.
+    pub spellings: Vec<Tensor>,
+    /// (B, L): rows of `spellings`, one piece after the other.
     pub spelling: Tensor,
+    /// Characters of the longest word.
+    pub longest_spelling: i64,
     /// (B, L): 1 at tokens, 0 at padding; float.
     pub mask: Tensor,
     /// (B * L): where each position stands in its sequence reversed, flat; padding stays put.
@@ -61,20 +67,26 @@ impl Batch {
                 reversal[at] = (b * length + sequence.len() - 1 - i) as i64;
             }
         }
-        let longest = spelled.iter().map(Vec::len).max().unwrap_or(0).max(1);
-        let mut spellings = vec![PADDING; spelled.len() * longest];
-        for (row, chars) in spelled.iter().enumerate() {
-            spellings[row * longest..row * longest + chars.len()].copy_from_slice(chars);
+        let mut order: Vec<usize> = (0..spelled.len()).collect();
+        order.sort_by_key(|&row| spelled[row].len());
+        let mut sorted = vec![0_i64; order.len()];
+        for (at, &row) in order.iter().enumerate() {
+            sorted[row] = at as i64;
         }
+        for row in &mut spelling {
+            *row = sorted[*row as usize];
+        }
+        let longest = spelled.iter().map(Vec::len).max().unwrap_or(0).max(1);
         let shape = [lengths.len() as i64, length as i64];
         let to = |values: &[i64], shape: &[i64]| -> Result<Tensor> {
-            Ok(Tensor::f_from_slice(values)?.f_view(shape)?.to_device(device))
+            Ok(Tensor::f_from_slice(values)?.f_view(shape)?.f_to_device(device)?)
         };
         Ok(Self {
             words: to(&words, &shape)?,
-            spellings: to(&spellings, &[spelled.len() as i64, longest as i64])?,
+            spellings: pieces(&spelled, &order, device)?,
+            longest_spelling: longest as i64,
             spelling: to(&spelling, &shape)?,
-            mask: Tensor::f_from_slice(&mask)?.f_view(shape)?.to_device(device),
+            mask: Tensor::f_from_slice(&mask)?.f_view(shape)?.f_to_device(device)?,
             reversal: to(&reversal, &[cells as i64])?,
             lengths,
         })
@@ -91,5 +103,60 @@ impl Batch {
     /// Zeroes padding: (B, L, D) to (B, L, D).
     pub fn masked(&self, x: &Tensor) -> Result<Tensor> {
         Ok(x.f_mul(&self.mask.f_to_kind(Kind::Float)?.f_unsqueeze(2)?)?)
+    }
+}
+
+/// The words in `order`, cut into tensors of at most `MAX_CELLS`, or of one word that has more.
+fn pieces(spelled: &[Vec<i64>], order: &[usize], device: Device) -> Result<Vec<Tensor>> {
+    let width = |at: usize| spelled[order[at]].len().max(1);
+    let (mut pieces, mut start) = (Vec::new(), 0);
+    while start < order.len() {
+        let mut end = start + 1;
+        while end < order.len() && (end - start + 1) * width(end) <= MAX_CELLS {
+            end += 1;
+        }
+        let longest = width(end - 1);
+        let mut ids = vec![PADDING; (end - start) * longest];
+        for (row, &word) in ids.chunks_mut(longest).zip(&order[start..end]) {
+            row[..spelled[word].len()].copy_from_slice(&spelled[word]);
+        }
+        let shape = [(end - start) as i64, longest as i64];
+        pieces.push(Tensor::f_from_slice(&ids)?.f_view(shape)?.f_to_device(device)?);
+        start = end;
+    }
+    Ok(pieces)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feature::Vocab;
+
+    #[test]
+    fn words_are_lower_cased_and_their_characters_are_not() {
+        let names = |names: &[&str]| Vocab::new(names.iter().map(|n| (*n).to_owned()).collect());
+        let vocab = Vocabularies {
+            words: names(&["rain"]).unwrap(),
+            chars: names(&["R", "r", "a"]).unwrap(),
+            ..Vocabularies::default()
+        };
+        let sequences = [vec!["Rain", "a", "rain"], vec!["Rain"]];
+        let batch = Batch::new(&sequences, &vocab, false, Device::Cpu).unwrap();
+        let rows = |t: &Tensor| Vec::<Vec<i64>>::try_from(t).unwrap();
+        assert_eq!(rows(&batch.words), [[2, 1, 2], [2, 0, 0]]);
+        assert_eq!(rows(&batch.spelling), [[2, 1, 3], [2, 0, 0]]);
+        let spelled = [[0, 0, 0, 0], [4, 0, 0, 0], [2, 4, 1, 1], [3, 4, 1, 1]];
+        assert_eq!(rows(&batch.spellings[0]), spelled);
+        assert_eq!(Vec::<i64>::try_from(&batch.reversal).unwrap(), [2, 1, 0, 3, 4, 5]);
+    }
+
+    #[test]
+    fn an_endless_word_widens_no_other() {
+        let endless = "x".repeat(MAX_CELLS + 1);
+        let mut words: Vec<String> = (0..1000).map(|n| n.to_string()).collect();
+        words.push(endless);
+        let batch = Batch::new(&[words], &Vocabularies::default(), true, Device::Cpu).unwrap();
+        let sizes: Vec<Vec<i64>> = batch.spellings.iter().map(Tensor::size).collect();
+        assert_eq!(sizes, [vec![1001, 3], vec![1, MAX_CELLS as i64 + 1]]);
     }
 }

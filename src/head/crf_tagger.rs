@@ -90,7 +90,7 @@ impl CrfTagger {
             ends.extend(tags.last().map(|&t| t as i64));
         }
         let picked = |scores: &Tensor, index: &[i64]| -> Result<Tensor> {
-            let index = Tensor::f_from_slice(index)?.to_device(scores.device());
+            let index = Tensor::f_from_slice(index)?.f_to_device(scores.device())?;
             Ok(scores.f_reshape([-1])?.f_index_select(0, &index)?.f_sum(Kind::Float)?)
         };
         Ok(picked(logits, &emitted)?

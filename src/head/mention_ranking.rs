@@ -105,7 +105,7 @@ impl MentionRanking {
         }
         let wrong = Tensor::f_from_slice(&wrong)?
             .f_view([-1, columns as i64])?
-            .to_device(kept.scores.device());
+            .f_to_device(kept.scores.device())?;
         let gold = kept.scores.f_masked_fill(&wrong, NEVER)?.f_logsumexp(1, false)?;
         Ok(kept.scores.f_logsumexp(1, false)?.f_sub(&gold)?.f_sum(Kind::Float)?)
     }
@@ -144,7 +144,7 @@ impl MentionRanking {
         let kept = self.keep(x.encoded.size()[0], &mention)?;
         let spans: Vec<Span> = kept.iter().map(|&k| candidates[k]).collect();
         let index: Vec<i64> = kept.iter().map(|&k| k as i64).collect();
-        let index = Tensor::f_from_slice(&index)?.to_device(mention.device());
+        let index = Tensor::f_from_slice(&index)?.f_to_device(mention.device())?;
         let mention = mention.f_index_select(0, &index)?; // (kept)
         let vectors = match vectors {
             Some(all) => all.f_index_select(0, &index)?,
@@ -190,10 +190,10 @@ impl MentionRanking {
         }
         let shape = [spans.len() as i64, widest as i64, 1];
         let to = |values: &[i64]| -> Result<Tensor> {
-            Ok(Tensor::f_from_slice(values)?.to_device(device))
+            Ok(Tensor::f_from_slice(values)?.f_to_device(device)?)
         };
         let inside = to(&inside)?;
-        let outside = Tensor::f_from_slice(&outside)?.f_view(shape)?.to_device(device);
+        let outside = Tensor::f_from_slice(&outside)?.f_view(shape)?.f_to_device(device)?;
         let weights = attention
             .f_index_select(0, &inside)?
             .f_view(shape)?
@@ -246,11 +246,11 @@ impl MentionRanking {
             index.extend((1..=window).map(|k| row.saturating_sub(k) as i64));
             impossible.extend((1..=window).map(|k| k > row));
         }
-        let index = Tensor::f_from_slice(&index)?.to_device(device);
+        let index = Tensor::f_from_slice(&index)?.f_to_device(device)?;
         let impossible =
-            Tensor::f_from_slice(&impossible)?.f_view([height, width])?.to_device(device);
+            Tensor::f_from_slice(&impossible)?.f_view([height, width])?.f_to_device(device)?;
         let buckets: Vec<i64> = (1..=window).map(distance_bucket).collect();
-        let buckets = Tensor::f_from_slice(&buckets)?.to_device(device);
+        let buckets = Tensor::f_from_slice(&buckets)?.f_to_device(device)?;
 
         let span = vectors.size()[1];
         let (weight, bias) = &self.antecedent.layers[0];

@@ -1,6 +1,6 @@
 //! [`Network`]: the encoders and heads of a model, and its losses.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 use tch::{Device, Tensor};
@@ -13,7 +13,7 @@ use crate::head::{
     MentionPairsOptions, MentionRanking, SequenceInput,
 };
 use crate::params::Params;
-use crate::{Error, Result, Span};
+use crate::{Error, Label, Result, Span};
 
 /// Encoders and heads, built on the tensors of a [`Params`].
 #[derive(Debug)]
@@ -116,6 +116,12 @@ impl Network {
             return Err(Error::config(format!("the model has no task `{task}`")));
         };
         let layer = self.config.layer(task);
+        let examples: Vec<Example> =
+            examples.iter().filter(|e| !e.tokens().is_empty()).cloned().collect();
+        if examples.is_empty() {
+            return Err(Error::invalid("a batch needs at least one example with tokens"));
+        }
+        let examples = examples.as_slice();
         match head {
             Head::CrfTagger(_) | Head::Biaffine(_) | Head::HeadSelection(_) => {
                 let sequences: Vec<Vec<&str>> = examples.iter().map(words).collect();
@@ -170,7 +176,7 @@ impl Network {
                 None => loss,
             });
         }
-        sum.ok_or_else(|| Error::invalid("a batch needs at least one example"))
+        sum.ok_or_else(|| Error::Internal("a loss over no documents".to_owned()))
     }
 
     /// The sequences that the encoders read for a document task.
@@ -223,7 +229,8 @@ impl Network {
     fn gold_spans(&self, task: &str, layer: &str, examples: &[Example]) -> Vec<Vec<(Span, usize)>> {
         let spans = |example: &Example| {
             let tokens = example.tokens();
-            let inside = |s: Span| tokens.start <= s.first && s.last <= tokens.end;
+            let inside =
+                |s: Span| tokens.start <= s.first && s.first < s.last && s.last <= tokens.end;
             let labelled = example.document.labelled(layer).filter(|(s, _)| inside(*s));
             labelled
                 .filter_map(|(s, label)| {
@@ -245,7 +252,7 @@ impl Network {
         let relations = |example: &Example| {
             let (tokens, doc) = (example.tokens(), example.document);
             let last = |mention: usize| {
-                let last = doc.mentions[mention].last_token - 1;
+                let last = doc.mentions.get(mention)?.last_token.checked_sub(1)?;
                 tokens.contains(&last).then(|| last - tokens.start)
             };
             let of_layer = doc.relations.iter().filter(|r| r.task == layer);
@@ -258,7 +265,9 @@ impl Network {
         examples.iter().map(relations).collect()
     }
 
-    /// Mentions that can be arguments, with their entity, and the relations between them.
+    /// Mentions that can be arguments, with their entity, and the relations between them. In a
+    /// document that the arguments' layer was not annotated in, these are the mentions that are
+    /// related, labelled as any layer labels them if the arguments' task knows the label.
     #[allow(clippy::type_complexity)] // two plain lists, named in the doc of MentionPairs::loss
     fn gold_relations(
         &self,
@@ -270,10 +279,24 @@ impl Network {
         let (layer, argument_layer) = (self.config.layer(task), self.config.layer(arguments));
         let mut index = HashMap::new();
         let mut mentions = Vec::new();
+        let annotated = doc.tasks.iter().any(|t| t == argument_layer)
+            || doc.mentions.iter().any(|m| m.labels.contains_key(argument_layer));
+        let related: HashSet<usize> = if annotated {
+            HashSet::new()
+        } else {
+            let of_layer = doc.relations.iter().filter(|r| r.task == layer);
+            of_layer.flat_map(|r| [r.head, r.tail]).collect()
+        };
+        let known = |label: &Label| self.vocab.label(arguments, &label.label);
         for (m, mention) in doc.mentions.iter().enumerate() {
             let span = mention.span();
-            let label = mention.labels.get(argument_layer);
-            let label = label.and_then(|l| self.vocab.label(arguments, &l.label));
+            let label = match mention.labels.get(argument_layer) {
+                Some(label) => known(label),
+                None if related.contains(&m) => {
+                    Some(mention.labels.values().find_map(known).unwrap_or_default())
+                }
+                None => None,
+            };
             let (Some(label), true) =
                 (label, tokens.start <= span.first && span.last <= tokens.end)
             else {
