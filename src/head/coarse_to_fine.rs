@@ -337,8 +337,7 @@ impl CoarseToFine {
             .f_linear::<&Tensor>(&self.product, None)? // (R, A, hidden)
             .f_add(&row_vectors.f_linear(&self.left.0, Some(&self.left.1))?.f_unsqueeze(1)?)?
             .f_add(&right.f_add(&features)?.f_view([height, antecedents, -1])?)?
-            .f_relu()?
-            .f_dropout(self.config.feedforward_dropout, train)?;
+            .f_relu()?;
         let fine = self.fine.score(&hidden, self.config.feedforward_dropout, train)?; // (R, A)
         let none = Tensor::f_zeros([height, 1], (Kind::Float, device))?;
         let scores = Tensor::f_cat(&[none, coarse.f_add(&fine)?], 1)?;

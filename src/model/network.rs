@@ -15,6 +15,9 @@ use crate::head::{
 use crate::params::Params;
 use crate::{Error, Label, Result, Span};
 
+/// Sequences of documents encoded at a time while training.
+const TRAIN_SEQUENCES: usize = 16;
+
 /// Encoders and heads, built on the tensors of a [`Params`].
 #[derive(Debug)]
 pub struct Network {
@@ -163,18 +166,50 @@ impl Network {
         loss: impl Fn(&DocumentInput, &Example) -> Result<Tensor>,
     ) -> Result<Tensor> {
         let mut sum: Option<Tensor> = None;
-        for example in examples {
-            let sentences = self.sequences(task, example);
-            let batch = self.batch(&sentences)?;
-            let encodings = self.train_encodings(task, &batch)?;
-            let x = document_input(&[all_rows(&encodings, &batch)?], example)?;
-            let loss = loss(&x, example)?;
+        for (example, rows) in examples.iter().zip(self.train_rows(task, examples)?) {
+            let loss = loss(&document_input(&[rows], example)?, example)?;
             sum = Some(match sum {
                 Some(sum) => sum.f_add(&loss)?,
                 None => loss,
             });
         }
         sum.ok_or_else(|| Error::Internal("a loss over no documents".to_owned()))
+    }
+
+    /// The rows of each example, (N, D') and (N, D). The sequences of all examples are encoded by
+    /// length, some at a time, so that little is padding.
+    fn train_rows(&self, task: &str, examples: &[Example]) -> Result<Vec<Encodings>> {
+        let sequences: Vec<(usize, Vec<&str>)> = examples
+            .iter()
+            .enumerate()
+            .flat_map(|(e, example)| self.sequences(task, example).into_iter().map(move |s| (e, s)))
+            .collect();
+        let mut order: Vec<usize> = (0..sequences.len()).collect();
+        order.sort_by_key(|&s| sequences[s].1.len());
+        let (mut inputs, mut encoded) = (Vec::new(), Vec::new());
+        let mut starts = vec![0; sequences.len()];
+        let mut next = 0;
+        for group in order.chunks(TRAIN_SEQUENCES) {
+            let words: Vec<&Vec<&str>> = group.iter().map(|&s| &sequences[s].1).collect();
+            let batch = self.batch(&words.iter().map(|w| w.to_vec()).collect::<Vec<_>>())?;
+            let encodings = all_rows(&self.train_encodings(task, &batch)?, &batch)?;
+            inputs.push(encodings.inputs);
+            encoded.push(encodings.encoded);
+            for &s in group {
+                starts[s] = next;
+                next += sequences[s].1.len();
+            }
+        }
+        let (inputs, encoded) = (Tensor::f_cat(&inputs, 0)?, Tensor::f_cat(&encoded, 0)?);
+        let rows_of = |example: usize| {
+            let own = sequences.iter().zip(&starts).filter(|((e, _), _)| *e == example);
+            let index: Vec<i64> =
+                own.flat_map(|((_, s), &start)| start as i64..(start + s.len()) as i64).collect();
+            let index = Tensor::f_from_slice(&index)?.to_device(self.device);
+            let inputs = inputs.f_index_select(0, &index)?;
+            Ok(Encodings { inputs, encoded: encoded.f_index_select(0, &index)? })
+        };
+        (0..examples.len()).map(rows_of).collect()
     }
 
     /// The sequences that the encoders read for a document task.
