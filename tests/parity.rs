@@ -1,4 +1,5 @@
 //! The faithful configuration against outputs of the 2018 research code.
+#![allow(clippy::print_stderr)] // the largest differences are worth reading
 
 mod common;
 
@@ -279,6 +280,9 @@ impl Reference {
         let difference = f64::try_from(difference).unwrap();
         eprintln!("{case} antecedent_scores: {difference:.1e}");
         assert!(difference < TOLERANCE);
+        let predicted = Vec::<i64>::try_from(kept.scores.argmax(1, false) - 1).unwrap();
+        let theirs = self.tensor(case, "predicted_antecedents").reshape([-1]);
+        assert_eq!(predicted, Vec::<i64>::try_from(theirs).unwrap(), "{case} antecedents");
         let options = AnnotateOptions { tasks: Some(vec!["coref".into()]), ..Default::default() };
         let annotated = self.network.annotate(&[doc], &options, &Cancel::new()).unwrap();
         let clusters: Vec<Vec<[usize; 2]>> = annotated[0]
@@ -295,6 +299,7 @@ impl Reference {
 }
 
 fn reference() -> Option<Reference> {
+    common::one_thread();
     common::shared("hmtl_reference").map(|dir| load(&dir))
 }
 

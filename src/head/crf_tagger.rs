@@ -58,13 +58,15 @@ impl CrfTagger {
         let (_, length, _) = logits.size3()?;
         let transitions = self.transitions.f_unsqueeze(0)?;
         let mask = x.batch.mask.f_to_kind(Kind::Bool)?;
-        let mut sums = logits.f_select(1, 0)?.f_add(&self.start)?; // (B, tags)
+        // One split: the gradient of each slice alone would be as large as all of them.
+        let emitted = logits.f_unbind(1)?; // L x (B, tags)
+        let mut sums = emitted[0].f_add(&self.start)?;
         for at in 1..length {
             let next = sums
                 .f_unsqueeze(2)?
                 .f_add(&transitions)? // (B, from, to)
                 .f_logsumexp(1, false)?
-                .f_add(&logits.f_select(1, at)?)?;
+                .f_add(&emitted[at as usize])?;
             sums = next.f_where_self(&mask.f_narrow(1, at, 1)?, &sums)?;
         }
         Ok(sums.f_add(&self.end)?.f_logsumexp(1, false)?.f_sum(Kind::Float)?)

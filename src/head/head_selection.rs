@@ -10,8 +10,8 @@ use super::SequenceInput;
 use crate::Result;
 use crate::params::{Init, Params};
 
-/// Rows of a sequence scored at a time: bounds memory on long sequences.
-const ROWS: i64 = 64;
+/// Pairs of tokens scored at a time when annotating: bounds memory on long sequences.
+const PAIRS: i64 = 1 << 18;
 
 /// A relation head over tokens; see the module.
 #[derive(Debug)]
@@ -105,11 +105,12 @@ impl HeadSelection {
 
     /// The pairs and labels of each sequence whose probability is above the threshold.
     pub fn decode(&self, x: &SequenceInput) -> Result<Vec<Vec<TokenRelation>>> {
-        let (_, length, _) = x.encoded.size3()?;
+        let (batch, length, _) = x.encoded.size3()?;
         let labels = self.output.size()[1] as usize;
+        let rows = (PAIRS / (batch * length).max(1)).max(1);
         let mut found = vec![Vec::new(); x.batch.lengths.len()];
-        for from in (0..length).step_by(ROWS as usize) {
-            let count = ROWS.min(length - from);
+        for from in (0..length).step_by(rows as usize) {
+            let count = rows.min(length - from);
             let scores = self.logits(x, from, count)?.f_sigmoid()?.f_contiguous()?.f_view([-1])?;
             let scores = Vec::<f32>::try_from(scores)?;
             for (b, &tokens) in x.batch.lengths.iter().enumerate() {

@@ -43,9 +43,37 @@ struct Found {
     spans: HashMap<String, Vec<ScoredSpan>>,
     token_relations: HashMap<String, Vec<TokenRelation>>,
     relations: HashMap<String, Vec<(Span, Span, usize, f32)>>,
-    clusters: Vec<Vec<Span>>,
+    clusters: HashMap<String, Vec<Vec<Span>>>,
     /// Sequences of the document, by encoder, in text order once sorted by their sentence.
     rows: HashMap<String, Vec<(usize, Encodings)>>,
+}
+
+/// Refuses a document whose sentences do not list its tokens in order, or whose tokens do not lie
+/// in its text in order: what follows counts on both.
+fn check(doc: &Document) -> Result<()> {
+    let name = doc.id.as_deref().unwrap_or("without id");
+    let bad = |what: String| Err(Error::invalid(format!("document {name}: {what}")));
+    if doc.offsets != OffsetUnit::Byte {
+        return bad("positions must be in bytes".to_owned());
+    }
+    let mut next = 0;
+    for (s, sentence) in doc.sentences.iter().enumerate() {
+        if sentence.first_token != next || sentence.last_token < next {
+            return bad(format!("sentence {s} must begin with token {next}"));
+        }
+        next = sentence.last_token;
+    }
+    if next != doc.tokens.len() {
+        return bad(format!("sentences end at token {next} of {}", doc.tokens.len()));
+    }
+    let mut end = 0;
+    for (t, token) in doc.tokens.iter().enumerate() {
+        if token.start < end || doc.text.get(token.start..token.end).is_none() {
+            return bad(format!("token {t} is not a part of the text after the token before"));
+        }
+        end = token.end;
+    }
+    Ok(())
 }
 
 impl Network {
@@ -59,6 +87,7 @@ impl Network {
     ) -> Result<Vec<Document>> {
         let _guard = tch::no_grad_guard();
         let wanted = self.wanted(options)?;
+        docs.iter().try_for_each(check)?;
         let mut annotated = Vec::with_capacity(docs.len());
         let mut start = 0;
         while start < docs.len() {
@@ -170,6 +199,7 @@ impl Network {
         let sequences: Vec<Vec<&str>> = sentences.iter().map(sequence).collect();
         let batch = self.batch(&sequences)?;
         let encodings = self.encode(&batch, tasks)?;
+        let mut stored = Vec::new();
         for &task in tasks {
             let on = &self.config.tasks[task].on;
             let own = &encodings[on];
@@ -191,11 +221,14 @@ impl Network {
                     continue;
                 }
                 Head::MentionPairs(_) | Head::MentionRanking(_) | Head::CoarseToFine(_) => {
+                    // Several document tasks may read one encoder.
+                    if stored.contains(&on) {
+                        continue;
+                    }
+                    stored.push(on);
                     for (row, &(d, s)) in sentences.iter().enumerate() {
                         let rows = found[d].rows.entry(on.clone()).or_default();
-                        if !rows.iter().any(|(other, _)| *other == s) {
-                            rows.push((s, sequence_rows(own, &batch, row)?));
-                        }
+                        rows.push((s, sequence_rows(own, &batch, row)?));
                     }
                     continue;
                 }
@@ -233,7 +266,8 @@ impl Network {
             let encodings = self.encode(&batch, &[task])?;
             document_input(&[sequence_rows(&encodings[&config.on], &batch, 0)?], &example)?
         } else {
-            let mut rows: Vec<&(usize, Encodings)> = found.rows[&config.on].iter().collect();
+            let mut rows: Vec<&(usize, Encodings)> =
+                found.rows.get(&config.on).into_iter().flatten().collect();
             rows.sort_by_key(|(sentence, _)| *sentence);
             let rows: Vec<Encodings> = rows.into_iter().map(|(_, e)| e.shallow_clone()).collect();
             document_input(&rows, &example)?
@@ -251,8 +285,12 @@ impl Network {
                     .map(|(h, t, label, score)| (mentions[h].0, mentions[t].0, label, score));
                 found.relations.insert(task.to_owned(), relations.collect());
             }
-            Head::MentionRanking(head) => found.clusters = head.decode(&x)?,
-            Head::CoarseToFine(head) => found.clusters = head.decode(&x)?,
+            Head::MentionRanking(head) => {
+                found.clusters.insert(task.to_owned(), head.decode(&x)?);
+            }
+            Head::CoarseToFine(head) => {
+                found.clusters.insert(task.to_owned(), head.decode(&x)?);
+            }
             _ => {}
         }
         Ok(())
@@ -281,11 +319,9 @@ impl Network {
             for (head, tail, label, score) in relations.filter(|r| sure(r.3)) {
                 build.relation(task, name(label), head, tail, Some(score));
             }
-            if matches!(self.heads[task], Head::MentionRanking(_) | Head::CoarseToFine(_)) {
-                for cluster in &found.clusters {
-                    if cluster.len() > 1 || options.singletons {
-                        build.cluster(cluster.clone());
-                    }
+            for cluster in found.clusters.get(task).into_iter().flatten() {
+                if cluster.len() > 1 || options.singletons {
+                    build.cluster(cluster.clone());
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! [`Network`]: the encoders and heads of a model, and its losses.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 use tch::{Device, Tensor};
@@ -13,7 +13,7 @@ use crate::head::{
     MentionPairsOptions, MentionRanking, SequenceInput,
 };
 use crate::params::Params;
-use crate::{Error, Result, Span};
+use crate::{Error, Label, Result, Span};
 
 /// Encoders and heads, built on the tensors of a [`Params`].
 #[derive(Debug)]
@@ -116,6 +116,12 @@ impl Network {
             return Err(Error::config(format!("the model has no task `{task}`")));
         };
         let layer = self.config.layer(task);
+        let examples: Vec<Example> =
+            examples.iter().filter(|e| !e.tokens().is_empty()).cloned().collect();
+        if examples.is_empty() {
+            return Err(Error::invalid("a batch needs at least one example with tokens"));
+        }
+        let examples = examples.as_slice();
         match head {
             Head::CrfTagger(_) | Head::Biaffine(_) | Head::HeadSelection(_) => {
                 let sequences: Vec<Vec<&str>> = examples.iter().map(words).collect();
@@ -161,16 +167,14 @@ impl Network {
             let sentences = self.sequences(task, example);
             let batch = self.batch(&sentences)?;
             let encodings = self.train_encodings(task, &batch)?;
-            let rows = |row| sequence_rows(&encodings, &batch, row);
-            let rows = (0..sentences.len()).map(rows).collect::<Result<Vec<_>>>()?;
-            let x = document_input(&rows, example)?;
+            let x = document_input(&[all_rows(&encodings, &batch)?], example)?;
             let loss = loss(&x, example)?;
             sum = Some(match sum {
                 Some(sum) => sum.f_add(&loss)?,
                 None => loss,
             });
         }
-        sum.ok_or_else(|| Error::invalid("a batch needs at least one example"))
+        sum.ok_or_else(|| Error::Internal("a loss over no documents".to_owned()))
     }
 
     /// The sequences that the encoders read for a document task.
@@ -223,7 +227,8 @@ impl Network {
     fn gold_spans(&self, task: &str, layer: &str, examples: &[Example]) -> Vec<Vec<(Span, usize)>> {
         let spans = |example: &Example| {
             let tokens = example.tokens();
-            let inside = |s: Span| tokens.start <= s.first && s.last <= tokens.end;
+            let inside =
+                |s: Span| tokens.start <= s.first && s.first < s.last && s.last <= tokens.end;
             let labelled = example.document.labelled(layer).filter(|(s, _)| inside(*s));
             labelled
                 .filter_map(|(s, label)| {
@@ -245,7 +250,7 @@ impl Network {
         let relations = |example: &Example| {
             let (tokens, doc) = (example.tokens(), example.document);
             let last = |mention: usize| {
-                let last = doc.mentions[mention].last_token - 1;
+                let last = doc.mentions.get(mention)?.last_token.checked_sub(1)?;
                 tokens.contains(&last).then(|| last - tokens.start)
             };
             let of_layer = doc.relations.iter().filter(|r| r.task == layer);
@@ -258,7 +263,9 @@ impl Network {
         examples.iter().map(relations).collect()
     }
 
-    /// Mentions that can be arguments, with their entity, and the relations between them.
+    /// Mentions that can be arguments, with their entity, and the relations between them. In a
+    /// document that the arguments' layer was not annotated in, these are the mentions that are
+    /// related, labelled as any layer labels them if the arguments' task knows the label.
     #[allow(clippy::type_complexity)] // two plain lists, named in the doc of MentionPairs::loss
     fn gold_relations(
         &self,
@@ -270,10 +277,24 @@ impl Network {
         let (layer, argument_layer) = (self.config.layer(task), self.config.layer(arguments));
         let mut index = HashMap::new();
         let mut mentions = Vec::new();
+        let annotated = doc.tasks.iter().any(|t| t == argument_layer)
+            || doc.mentions.iter().any(|m| m.labels.contains_key(argument_layer));
+        let related: HashSet<usize> = if annotated {
+            HashSet::new()
+        } else {
+            let of_layer = doc.relations.iter().filter(|r| r.task == layer);
+            of_layer.flat_map(|r| [r.head, r.tail]).collect()
+        };
+        let known = |label: &Label| self.vocab.label(arguments, &label.label);
         for (m, mention) in doc.mentions.iter().enumerate() {
             let span = mention.span();
-            let label = mention.labels.get(argument_layer);
-            let label = label.and_then(|l| self.vocab.label(arguments, &l.label));
+            let label = match mention.labels.get(argument_layer) {
+                Some(label) => known(label),
+                None if related.contains(&m) => {
+                    Some(mention.labels.values().find_map(known).unwrap_or_default())
+                }
+                None => None,
+            };
             let (Some(label), true) =
                 (label, tokens.start <= span.first && span.last <= tokens.end)
             else {
@@ -307,6 +328,18 @@ fn gold_clusters(example: &Example) -> Vec<Vec<Span>> {
         .map(|c| c.into_iter().filter(inside).map(shift).collect::<Vec<_>>())
         .filter(|c| !c.is_empty())
         .collect()
+}
+
+/// The rows of all sequences of a batch, joined without padding: (N, D') and (N, D). One gather,
+/// since the gradient of a slice is as large as what it was cut from.
+fn all_rows(encodings: &Encodings, batch: &Batch) -> Result<Encodings> {
+    let length = batch.words.size()[1] as usize;
+    let rows = batch.lengths.iter().enumerate();
+    let index: Vec<i64> =
+        rows.flat_map(|(b, &n)| (b * length..b * length + n).map(|at| at as i64)).collect();
+    let index = Tensor::f_from_slice(&index)?.to_device(batch.words.device());
+    let gather = |t: &Tensor| t.f_reshape([-1, t.size()[2]])?.f_index_select(0, &index);
+    Ok(Encodings { inputs: gather(&encodings.inputs)?, encoded: gather(&encodings.encoded)? })
 }
 
 /// The rows of one sequence of a batch, without padding: (L, D') and (L, D).

@@ -1,7 +1,14 @@
 //! What several test programs need.
 #![allow(dead_code)] // each program uses a part
+#![allow(clippy::print_stderr)] // a skipped test must say so
 
 use std::path::PathBuf;
+
+/// Keeps LibTorch to the calling thread: a pool that spins while another program holds a core
+/// makes small tensors tens of times slower.
+pub fn one_thread() {
+    tch::set_num_threads(1);
+}
 
 /// The folder of corpora and references beside the project, or `None`, saying so loudly.
 pub fn shared(part: &str) -> Option<PathBuf> {

@@ -1,0 +1,296 @@
+//! Small random networks of every head: what must hold whatever the weights are.
+
+mod common;
+
+use hmtl::config::ModelConfig;
+use hmtl::feature::{Example, Vocab, Vocabularies};
+use hmtl::model::{AnnotateOptions, Network};
+use hmtl::params::Params;
+use hmtl::{Cancel, Document, DocumentBuilder, Error, Span};
+use tch::Device;
+
+/// The heads of 2018, without its pooling of padding.
+const FLAT: &str = r#"{
+  "format": 1,
+  "embedding": {"chars": {"type": "cnn", "size": 6, "filters": 8, "widths": [3]}, "words": {"type": "table", "size": 10}},
+  "encoders": {
+    "low": {"type": "lstm", "inputs": ["embedding"], "hidden": 8, "layers": 2},
+    "top": {"type": "lstm", "inputs": ["embedding", "low"], "hidden": 8, "layers": 1, "orthogonal": true}
+  },
+  "tasks": {
+    "ner": {"type": "crf_tagger", "on": "low"},
+    "relation": {"type": "head_selection", "on": "top", "arguments": "ner", "hidden": 8, "threshold": 0.5},
+    "coref": {"type": "mention_ranking", "on": "top", "max_span_width": 4, "spans_per_word": 0.4,
+              "max_antecedents": 20, "hidden": 12, "feature_size": 4}
+  }
+}"#;
+
+/// The heads of today.
+const NESTED: &str = r#"{
+  "format": 1,
+  "embedding": {"chars": {"type": "cnn", "size": 6, "filters": 8, "widths": [2, 3]}, "words": {"type": "table", "size": 10}},
+  "encoders": {
+    "low": {"type": "lstm", "inputs": ["embedding"], "hidden": 8, "layers": 1},
+    "top": {"type": "lstm", "inputs": ["embedding", "low"], "hidden": 8, "layers": 1}
+  },
+  "tasks": {
+    "ner": {"type": "biaffine", "on": "low", "hidden": 8, "max_width": 6},
+    "relation": {"type": "mention_pairs", "on": "top", "arguments": "ner", "hidden": 8, "max_sentences": 1},
+    "coref": {"type": "mention_ranking", "on": "top", "max_span_width": 4, "spans_per_word": 0.4,
+              "max_antecedents": 20, "hidden": 12, "feature_size": 4, "projection": 12, "singletons": true}
+  }
+}"#;
+
+fn vocabularies() -> Vocabularies {
+    let names = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    Vocabularies {
+        words: Vocab::new(names("maria keller founded nordlicht she sold the company in ."))
+            .unwrap(),
+        chars: Vocab::new(('a'..='z').chain('A'..='Z').map(String::from).collect()).unwrap(),
+        labels: [
+            ("ner".to_owned(), names("PER ORG")),
+            ("relation".to_owned(), names("founder_of seller_of")),
+        ]
+        .into(),
+    }
+}
+
+fn network(config: &str) -> (Network, Params) {
+    common::one_thread();
+    let config = ModelConfig::from_json(config).unwrap();
+    let mut params = Params::random(Device::Cpu);
+    let network = Network::new(&config, &vocabularies(), &mut params).unwrap();
+    (network, params)
+}
+
+fn doc(sentences: &[&str]) -> Document {
+    let words: Vec<Vec<&str>> = sentences.iter().map(|s| s.split_whitespace().collect()).collect();
+    Document::from_sentences(&words)
+}
+
+fn annotate(network: &Network, docs: &[Document], options: &AnnotateOptions) -> Vec<Document> {
+    network.annotate(docs, options, &Cancel::new()).unwrap()
+}
+
+fn for_tasks(tasks: &[&str]) -> AnnotateOptions {
+    let tasks = Some(tasks.iter().map(|t| (*t).to_owned()).collect());
+    AnnotateOptions { tasks, ..AnnotateOptions::default() }
+}
+
+/// Equal but for rounding of the scores.
+fn assert_same(a: &Document, b: &Document) {
+    let close = |a: Option<f32>, b: Option<f32>| (a.unwrap() - b.unwrap()).abs() < 1e-5;
+    let spans = |d: &Document| d.mentions.iter().map(|m| (m.span(), m.cluster)).collect::<Vec<_>>();
+    assert_eq!(spans(a), spans(b));
+    for (a, b) in a.mentions.iter().zip(&b.mentions) {
+        assert_eq!(a.labels.len(), b.labels.len());
+        for (layer, label) in &a.labels {
+            assert_eq!(label.label, b.labels[layer].label);
+            assert!(close(label.score, b.labels[layer].score));
+        }
+    }
+    assert_eq!(a.relations.len(), b.relations.len());
+    for (a, b) in a.relations.iter().zip(&b.relations) {
+        assert_eq!((&a.label, a.head, a.tail), (&b.label, b.head, b.tail));
+        assert!(close(a.score, b.score));
+    }
+    assert_eq!(a.clusters, b.clusters);
+}
+
+/// A document with gold labels of every task.
+fn gold() -> Document {
+    let text = ["Maria Keller founded Nordlicht .", "She sold the company ."];
+    let mut build = DocumentBuilder::new(doc(&text));
+    let (maria, nordlicht) = (Span::new(0, 2), Span::new(3, 4));
+    build.label(maria, "ner", "PER", None);
+    build.label(nordlicht, "ner", "ORG", None);
+    build.relation("relation", "founder_of", maria, nordlicht, None);
+    build.cluster(vec![maria, Span::new(5, 6)]);
+    build.cluster(vec![nordlicht, Span::new(7, 9)]);
+    build.finish()
+}
+
+#[test]
+fn a_document_is_annotated_alike_alone_in_a_batch_and_in_another_order() {
+    let docs = [
+        doc(&["Maria Keller founded Nordlicht in Lübeck .", "She sold the company ."]),
+        doc(&["Yes ."]),
+        doc(&["The company sold extraordinarily uncharacteristic things to Maria ; a b c d e f ."]),
+        doc(&[]),
+        doc(&["In .", "Keller sold Nordlicht .", "The company sold Maria Keller ."]),
+    ];
+    for config in [FLAT, NESTED] {
+        let (network, _) = network(config);
+        let options = AnnotateOptions { singletons: true, ..AnnotateOptions::default() };
+        let together = annotate(&network, &docs, &options);
+        let reversed: Vec<Document> = docs.iter().rev().cloned().collect();
+        let reversed = annotate(&network, &reversed, &options);
+        assert!(together.iter().any(|d| !d.mentions.is_empty()));
+        for (i, document) in docs.iter().enumerate() {
+            let alone = annotate(&network, std::slice::from_ref(document), &options);
+            assert_same(&alone[0], &together[i]);
+            assert_same(&alone[0], &reversed[docs.len() - 1 - i]);
+        }
+    }
+}
+
+#[test]
+fn the_smallest_documents_are_annotated_and_learned_from() {
+    for config in [FLAT, NESTED] {
+        let (network, _) = network(config);
+        let long = "x".repeat(5000);
+        for text in [&[][..], &["a"], &["a ."], &["I am ."], &["a", "b"], &[long.as_str()]] {
+            let document = doc(text);
+            let found = annotate(&network, std::slice::from_ref(&document), &Default::default());
+            assert_eq!(found[0].tasks, ["ner", "relation", "coref"]);
+            assert_eq!(found[0].tokens, document.tokens);
+            for task in ["ner", "relation", "coref"] {
+                let loss = network.loss(task, &[Example::whole(&document)]);
+                match loss {
+                    Ok(loss) => assert!(f64::try_from(loss).unwrap().is_finite()),
+                    Err(e) => assert!(document.tokens.is_empty(), "{task} {text:?}: {e}"),
+                }
+            }
+        }
+        assert!(annotate(&network, &[], &AnnotateOptions::default()).is_empty());
+    }
+}
+
+#[test]
+fn empty_sentences_between_others_are_passed_over() {
+    let mut document = doc(&["Maria sold Nordlicht .", "She sold the company ."]);
+    let first = document.sentences[0];
+    let empty = hmtl::Sentence { start: first.end, first_token: first.last_token, ..first };
+    document.sentences.insert(1, empty);
+    for config in [FLAT, NESTED] {
+        let (network, _) = network(config);
+        let found = annotate(&network, std::slice::from_ref(&document), &Default::default());
+        assert_eq!(found[0].sentences, document.sentences);
+        for task in ["ner", "relation", "coref"] {
+            let sentences = (0..3).map(|s| Example { document: &document, sentences: s..s + 1 });
+            assert!(network.loss(task, &sentences.collect::<Vec<_>>()).is_ok());
+            assert!(network.loss(task, &[Example::whole(&document)]).is_ok());
+        }
+    }
+}
+
+#[test]
+fn documents_that_contradict_themselves_are_refused() {
+    let (network, _) = network(FLAT);
+    let good = doc(&["Maria sold Nordlicht ."]);
+    let refused = |change: fn(&mut Document)| {
+        let mut document = good.clone();
+        change(&mut document);
+        let result = network.annotate(&[document], &AnnotateOptions::default(), &Cancel::new());
+        assert!(matches!(result, Err(Error::InvalidArgument(_))), "{result:?}");
+    };
+    refused(|d| d.sentences.clear());
+    refused(|d| d.sentences[0].last_token = 9);
+    refused(|d| d.sentences[0].first_token = 1);
+    refused(|d| d.tokens[1].end = 1000);
+    refused(|d| d.tokens.swap(0, 1));
+    refused(|d| d.offsets = hmtl::OffsetUnit::Utf16);
+}
+
+#[test]
+fn only_wanted_tasks_are_reported_though_relations_need_mentions() {
+    for config in [FLAT, NESTED] {
+        let (network, _) = network(config);
+        let document = doc(&["Maria Keller founded Nordlicht .", "She sold the company ."]);
+        let all = annotate(&network, std::slice::from_ref(&document), &AnnotateOptions::default());
+        let some = annotate(&network, &[document], &for_tasks(&["relation"]));
+        assert_eq!(some[0].tasks, ["relation"]);
+        assert!(
+            some[0].mentions.iter().all(|m| m.labels.is_empty()) && some[0].clusters.is_empty()
+        );
+        let spans = |d: &Document| {
+            let span = |m: usize| d.mentions[m].span();
+            let relations = d.relations.iter();
+            relations.map(|r| (r.label.clone(), span(r.head), span(r.tail))).collect::<Vec<_>>()
+        };
+        assert_eq!(spans(&some[0]), spans(&all[0]));
+    }
+}
+
+#[test]
+fn an_unknown_task_is_an_error_that_names_the_known_ones() {
+    let (network, _) = network(FLAT);
+    let err = network.annotate(&[], &for_tasks(&["pos"]), &Cancel::new()).unwrap_err();
+    assert_eq!(err.to_string(), "the model has no task `pos`, only ner, relation, coref");
+}
+
+#[test]
+fn weak_labels_and_relations_are_left_out() {
+    let (network, _) = network(FLAT);
+    let document = doc(&["Maria Keller founded Nordlicht .", "She sold the company ."]);
+    let options = AnnotateOptions { min_score: Some(1.1), ..for_tasks(&["ner", "relation"]) };
+    let found = annotate(&network, &[document], &options);
+    assert!(found[0].mentions.is_empty() && found[0].relations.is_empty());
+}
+
+#[test]
+fn a_raised_flag_stops_the_work() {
+    let (network, _) = network(FLAT);
+    let cancel = Cancel::new();
+    cancel.trigger();
+    let result = network.annotate(&[doc(&["a b ."])], &AnnotateOptions::default(), &cancel);
+    assert!(matches!(result, Err(Error::Cancelled)));
+}
+
+#[test]
+fn relations_are_learned_without_gold_mentions_of_the_arguments() {
+    let (network, _) = network(NESTED);
+    let text = ["Maria Keller founded Nordlicht .", "She sold the company ."];
+    let mut build = DocumentBuilder::new(doc(&text));
+    build.relation("relation", "founder_of", Span::new(0, 2), Span::new(3, 4), None);
+    let document = build.finish();
+    let loss = network.loss("relation", &[Example::whole(&document)]).unwrap();
+    assert!(f64::try_from(loss).unwrap() > 0.0);
+}
+
+#[test]
+fn every_loss_falls_by_gradient_descent() {
+    let document = gold();
+    for config in [FLAT, NESTED] {
+        let (network, params) = network(config);
+        for task in ["ner", "relation", "coref"] {
+            let examples: Vec<Example> = match network.config().tasks[task].head.unit() {
+                hmtl::config::Unit::Sentence => {
+                    (0..2).map(|s| Example { document: &document, sentences: s..s + 1 }).collect()
+                }
+                hmtl::config::Unit::Document => vec![Example::whole(&document)],
+            };
+            let mut losses = Vec::new();
+            for _ in 0..60 {
+                let loss = network.loss(task, &examples).unwrap();
+                loss.backward();
+                losses.push(f64::try_from(loss).unwrap());
+                let _guard = tch::no_grad_guard();
+                for (_, tensor) in params.iter() {
+                    let mut grad = tensor.grad();
+                    if grad.defined() {
+                        let norm = f64::try_from(grad.norm()).unwrap().max(1.0);
+                        let _ = tensor.shallow_clone().g_sub_(&(&grad * (0.02 / norm)));
+                        let _ = grad.zero_();
+                    }
+                }
+            }
+            let (first, last) = (losses[0], losses[59]);
+            assert!(last < 0.9 * first, "{task}: {first} to {last}");
+        }
+    }
+}
+
+#[test]
+fn a_long_document_and_a_long_sentence_are_annotated() {
+    let words = ["Maria", "Keller", "sold", "the", "company", "in", "Nordlicht"];
+    let many = |n: usize| (0..n).map(|i| words[i * i % 7]).collect::<Vec<_>>();
+    let (network, _) = network(FLAT);
+    for document in
+        [Document::from_sentences(&vec![many(25); 800]), Document::from_sentences(&[many(5000)])]
+    {
+        let found =
+            annotate(&network, std::slice::from_ref(&document), &for_tasks(&["ner", "coref"]));
+        assert_eq!(found[0].tokens.len(), document.tokens.len());
+    }
+}
