@@ -1,5 +1,5 @@
 //! Coreference scores as the official scorer defines them (Pradhan et al., ACL 2014): MUC, B3,
-//! CEAF with entity and mention similarity, and LEA (Moosavi and Strube, ACL 2016).
+//! CEAF with entity and mention similarity, BLANC, and LEA (Moosavi and Strube, ACL 2016).
 //!
 //! Counts are pooled over documents. The average of the F1 of MUC, B3 and CEAFe is the figure that
 //! papers report.
@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use pathfinding::prelude::{Matrix, kuhn_munkres};
 use serde_json::json;
 
+use super::blanc::Blanc;
 use super::{Counts, Score};
 use crate::Span;
 
@@ -53,6 +54,7 @@ pub struct CoreferenceCounts {
     ceaf_e: Shares,
     ceaf_m: Shares,
     lea: Shares,
+    blanc: Blanc,
     mentions: Counts,
 }
 
@@ -84,6 +86,8 @@ impl CoreferenceCounts {
         };
         ceaf(&mut self.ceaf_m, by_mention, size(&gold), size(&predicted));
         ceaf(&mut self.ceaf_e, by_entity, gold.len() as f64, predicted.len() as f64);
+        let sizes = |c: &[Vec<Span>]| c.iter().map(Vec::len).collect::<Vec<_>>();
+        self.blanc.add(&sizes(&gold), &sizes(&predicted), &overlaps);
         let set = |c: &Clustering| c.keys().copied().collect::<BTreeSet<Span>>();
         self.mentions.add(&set(&in_gold), &set(&in_predicted));
     }
@@ -98,6 +102,7 @@ impl CoreferenceCounts {
             "ceaf_e": self.ceaf_e.json(),
             "ceaf_m": self.ceaf_m.json(),
             "lea": self.lea.json(),
+            "blanc": self.blanc.json(),
             "mentions": self.mentions.json(),
             "singletons": singletons,
         });
@@ -269,5 +274,43 @@ mod tests {
     #[test]
     fn nothing_predicted_scores_zero() {
         close(&score(&[&[1, 2]], &[])["average_f1"], 0.0);
+    }
+
+    #[test]
+    fn a_mention_in_two_clusters_counts_in_the_first() {
+        let once = score(&[&[1, 2], &[3, 4]], &[&[1, 2], &[4]]);
+        assert_eq!(score(&[&[1, 2], &[3, 4]], &[&[1, 2, 2], &[2, 4]]), once);
+    }
+
+    #[test]
+    fn blanc_averages_linked_pairs_and_pairs_apart() {
+        // Linked: 4 pairs in the gold, 2 predicted, all right. Apart: 6 in the gold, 8 predicted.
+        let details = score(&[&[1, 2, 3], &[4, 5]], &[&[1, 2], &[4, 5], &[3]]);
+        close(&details["blanc"]["recall"], (2.0 / 4.0 + 6.0 / 6.0) / 2.0);
+        close(&details["blanc"]["precision"], (2.0 / 2.0 + 6.0 / 8.0) / 2.0);
+    }
+
+    #[test]
+    fn blanc_leaves_out_pairs_that_the_gold_has_none_of() {
+        let one_entity = score(&[&[1, 2, 3]], &[&[1, 2], &[3]]);
+        close(&one_entity["blanc"]["recall"], 1.0 / 3.0);
+        close(&one_entity["blanc"]["precision"], 1.0);
+        let singletons = score(&[&[1], &[2], &[3]], &[&[1, 2], &[3]]);
+        close(&singletons["blanc"]["recall"], 2.0 / 3.0);
+        close(&singletons["blanc"]["precision"], 1.0);
+        close(&score(&[&[1]], &[&[1]])["blanc"]["f1"], 1.0);
+        close(&score(&[&[1]], &[&[2]])["blanc"]["f1"], 0.0);
+    }
+
+    #[test]
+    fn thousands_of_clusters_are_aligned_at_once() {
+        let pair = |at: usize| vec![Span::new(at, at + 1), Span::new(at + 1, at + 2)];
+        let gold: Vec<_> = (0..6000).map(|i| pair(2 * i)).collect();
+        // Chains of three hundred: each cluster overlaps two of the gold by one mention.
+        let shift = |i: usize| pair(2 * i + usize::from(i % 300 != 299));
+        let predicted: Vec<_> = (0..6000).map(shift).collect();
+        let mut counts = CoreferenceCounts::default();
+        counts.add(&gold, &predicted);
+        close(&counts.score(true).details["ceaf_m"]["recall"], 0.5);
     }
 }

@@ -4,6 +4,7 @@
 //! main figure of a task is its strict micro F1, or for coreference the average of MUC, B3 and
 //! CEAFe.
 
+mod blanc;
 mod coreference;
 mod relation_f1;
 mod span_f1;
@@ -32,6 +33,12 @@ pub struct ScoreOptions {
     /// Gold items with other labels are left out, and counted; absent means all count.
     pub known_labels: Option<BTreeSet<String>>,
     pub singletons: Singletons,
+}
+
+impl ScoreOptions {
+    fn knows(&self, label: &str) -> bool {
+        self.known_labels.as_ref().is_none_or(|known| known.contains(label))
+    }
 }
 
 /// Whether coreference clusters of one mention count.
@@ -104,16 +111,71 @@ impl Counts {
         self.correct += gold.intersection(predicted).count();
     }
 
+    fn plus(&self, other: &Self) -> Self {
+        Self {
+            gold: self.gold + other.gold,
+            predicted: self.predicted + other.predicted,
+            correct: self.correct + other.correct,
+        }
+    }
+
+    fn precision(&self) -> f64 {
+        if self.predicted == 0 { 0.0 } else { self.correct as f64 / self.predicted as f64 }
+    }
+
+    fn recall(&self) -> f64 {
+        if self.gold == 0 { 0.0 } else { self.correct as f64 / self.gold as f64 }
+    }
+
     fn f1(&self) -> f64 {
         let total = self.gold + self.predicted;
         if total == 0 { 0.0 } else { 2.0 * self.correct as f64 / total as f64 }
     }
 
     fn json(&self) -> Value {
-        let share = |n: usize| if n == 0 { 0.0 } else { self.correct as f64 / n as f64 };
         json!({
-            "precision": share(self.predicted), "recall": share(self.gold), "f1": self.f1(),
+            "precision": self.precision(), "recall": self.recall(), "f1": self.f1(),
             "gold": self.gold, "predicted": self.predicted, "correct": self.correct,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DocumentBuilder, Span};
+
+    fn doc(clusters: &[&[usize]]) -> Document {
+        let mut build = DocumentBuilder::new(Document::from_sentences(&[vec!["w"; 9]]));
+        for cluster in clusters {
+            build.cluster(cluster.iter().map(|&at| Span::new(at, at + 1)).collect());
+        }
+        build.finish()
+    }
+
+    fn coreference(gold: &Document, predicted: &Document, singletons: Singletons) -> Score {
+        let options = ScoreOptions { singletons, ..Default::default() };
+        let (gold, predicted) = (std::slice::from_ref(gold), std::slice::from_ref(predicted));
+        score(TaskKind::Coreference, "coref", "coref", gold, predicted, &options).unwrap()
+    }
+
+    #[test]
+    fn predicted_singletons_count_where_the_gold_has_some() {
+        let (without, with) = (doc(&[&[0, 1]]), doc(&[&[0, 1], &[2]]));
+        assert_eq!(coreference(&without, &with, Singletons::Auto).score, 1.0);
+        assert!(coreference(&without, &with, Singletons::Keep).score < 1.0);
+        assert!(coreference(&with, &without, Singletons::Auto).score < 1.0);
+        assert_eq!(coreference(&with, &without, Singletons::Drop).score, 1.0);
+    }
+
+    #[test]
+    fn documents_over_other_tokens_are_refused() {
+        let short = Document::from_sentences(&[vec!["w"; 8]]);
+        let options = ScoreOptions::default();
+        let spans = |gold: &[Document], predicted: &[Document]| {
+            score(TaskKind::Spans, "ner", "ner", gold, predicted, &options)
+        };
+        assert!(spans(&[doc(&[])], &[short]).is_err());
+        assert!(spans(&[doc(&[])], &[]).is_err());
     }
 }

@@ -1,24 +1,28 @@
 //! F1 of relations.
 //!
 //! The main figure is strict: both spans, direction and label. Beside it stand "boundaries" (any
-//! label) and "last_token" (the last tokens of the arguments, direction and label, as the 2018
+//! label), "mentions" (strict between mentions, whatever the gold says about entities, as SciERC
+//! is scored) and "last_token" (the last tokens of the arguments, direction and label, as the 2018
 //! code scores).
 //!
 //! Where the gold document says which mentions are one entity, a fact holds between entities, as
 //! in DocRED: a predicted relation is right when its head is a mention of the fact's one entity
-//! and its tail of the other, span for span; stating one fact several times counts once.
+//! and its tail of the other, span for span; stating one fact several times counts once. So do
+//! wrong ones about mentions that the gold lacks and the prediction takes for one entity.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::json;
 
 use super::{Counts, Score, ScoreOptions};
-use crate::{Document, Relation, Span};
+use crate::{Document, Mention, Relation, Span};
 
-/// What an argument stands for: an entity of the gold document, or a span.
+/// What an argument stands for: an entity of the gold document, one that only the prediction has,
+/// or a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Argument {
     Entity(usize),
+    Predicted(usize),
     Span(Span),
 }
 
@@ -30,25 +34,39 @@ pub(super) fn score<'a>(
     layer: &str,
     options: &ScoreOptions,
 ) -> Score {
-    let (mut strict, mut boundaries, mut last) =
-        (Counts::default(), Counts::default(), Counts::default());
+    let (mut strict, mut boundaries) = (Counts::default(), Counts::default());
+    let (mut mentions, mut last) = (Counts::default(), Counts::default());
     let mut labels: BTreeMap<String, Counts> = BTreeMap::new();
-    let (mut ignored, mut by_entity) = (0, false);
+    let mut ignored: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut by_entity = false;
     for (gold_doc, predicted_doc) in pairs {
-        let known =
-            |r: &&Relation| options.known_labels.as_ref().is_none_or(|k| k.contains(&r.label));
-        let all: Vec<&Relation> = of_layer(gold_doc, gold_layer).collect();
-        let gold: Vec<&Relation> = all.iter().copied().filter(known).collect();
-        ignored += all.len() - gold.len();
+        let known = |r: &&Relation| options.knows(&r.label);
+        let (gold, unknown): (Vec<&Relation>, Vec<_>) =
+            of_layer(gold_doc, gold_layer).partition(known);
+        for relation in unknown {
+            *ignored.entry(&relation.label).or_default() += 1;
+        }
         let predicted: Vec<&Relation> = of_layer(predicted_doc, layer).collect();
 
         let entity: HashMap<Span, usize> =
             gold_doc.mentions.iter().filter_map(|m| Some((m.span(), m.cluster?))).collect();
         by_entity |= !entity.is_empty();
+        // Without gold entities, facts hold between mentions: no prediction can merge them.
+        let in_gold: HashSet<Span> = if entity.is_empty() {
+            predicted_doc.mentions.iter().map(Mention::span).collect()
+        } else {
+            gold_doc.mentions.iter().map(Mention::span).collect()
+        };
         let facts = |doc: &'a Document, relations: &[&'a Relation]| -> BTreeSet<Fact<'a>> {
             let argument = |mention: usize| {
-                let span = doc.mentions[mention].span();
-                entity.get(&span).map_or(Argument::Span(span), |&e| Argument::Entity(e))
+                let mention = &doc.mentions[mention];
+                match (entity.get(&mention.span()), mention.cluster) {
+                    (Some(&entity), _) => Argument::Entity(entity),
+                    (None, Some(cluster)) if !in_gold.contains(&mention.span()) => {
+                        Argument::Predicted(cluster)
+                    }
+                    _ => Argument::Span(mention.span()),
+                }
             };
             let fact = |r: &&'a Relation| (argument(r.head), argument(r.tail), r.label.as_str());
             relations.iter().map(fact).collect()
@@ -60,6 +78,12 @@ pub(super) fn score<'a>(
             facts.iter().map(|f| (f.0, f.1)).collect()
         };
         boundaries.add(&ends(&gold_facts), &ends(&predicted_facts));
+        let spans =
+            |doc: &'a Document, relations: &[&'a Relation]| -> BTreeSet<(Span, Span, &str)> {
+                let span = |mention: usize| doc.mentions[mention].span();
+                relations.iter().map(|r| (span(r.head), span(r.tail), r.label.as_str())).collect()
+            };
+        mentions.add(&spans(gold_doc, &gold), &spans(predicted_doc, &predicted));
         let tokens =
             |doc: &'a Document, relations: &[&'a Relation]| -> BTreeSet<(usize, usize, &str)> {
                 let last = |mention: usize| doc.mentions[mention].last_token - 1;
@@ -83,9 +107,11 @@ pub(super) fn score<'a>(
         "strict": strict.json(),
         "macro_f1": macro_f1,
         "boundaries": boundaries.json(),
+        "mentions": mentions.json(),
         "last_token": last.json(),
         "labels": per_label,
-        "ignored_gold": ignored,
+        "ignored_gold": ignored.values().sum::<usize>(),
+        "ignored_labels": ignored,
     });
     Score { score: strict.f1(), details }
 }
@@ -134,5 +160,37 @@ mod tests {
         assert_eq!(score.details["strict"]["correct"], 1);
         assert_eq!(score.details["strict"]["predicted"], 2);
         assert_eq!(score.details["arguments"], "entities");
+        assert_eq!(score.details["mentions"]["predicted"], 3);
+        assert_eq!(score.details["last_token"]["correct"], 1);
+    }
+
+    #[test]
+    fn mentions_the_gold_lacks_are_one_error_for_each_predicted_entity() {
+        let gold = doc(&[(0, 1, "a")], &[1, 5]);
+        let predicted = doc(&[(0, 6, "a"), (0, 7, "a"), (0, 8, "a")], &[6, 7]);
+        assert_eq!(strict(&gold, &predicted).details["strict"]["predicted"], 2);
+        let without_entities = doc(&[(0, 1, "a")], &[]);
+        let score = strict(&without_entities, &predicted);
+        assert_eq!(score.details["strict"]["predicted"], 3);
+    }
+
+    #[test]
+    fn a_mention_of_another_entity_is_wrong() {
+        let gold = doc(&[(0, 1, "a")], &[1, 5]);
+        let predicted = doc(&[(0, 2, "a")], &[]);
+        let score = strict(&gold, &predicted);
+        assert_eq!(score.score, 0.0);
+        assert_eq!(score.details["strict"]["predicted"], 1);
+    }
+
+    #[test]
+    fn unknown_gold_labels_are_left_out_and_counted() {
+        let gold = doc(&[(0, 1, "a"), (2, 3, "b"), (3, 4, "b")], &[]);
+        let known = Some(std::iter::once("a".to_owned()).collect());
+        let options = ScoreOptions { known_labels: known, ..Default::default() };
+        let predicted = doc(&[(0, 1, "a")], &[]);
+        let pair = std::iter::once((&gold, &predicted));
+        let score = score(pair, "relation", "relation", &options);
+        assert_eq!((score.score, &score.details["ignored_labels"]), (1.0, &json!({"b": 2})));
     }
 }

@@ -15,14 +15,17 @@ pub(super) fn score<'a>(
 ) -> Score {
     let (mut micro, mut untyped) = (Counts::default(), Counts::default());
     let mut labels: BTreeMap<String, Counts> = BTreeMap::new();
-    let mut ignored = 0;
+    let mut ignored: BTreeMap<&str, usize> = BTreeMap::new();
     for (gold, predicted) in pairs {
-        let known = |label: &str| options.known_labels.as_ref().is_none_or(|k| k.contains(label));
         let mut gold: BTreeSet<(Span, &str)> =
             gold.labelled(gold_layer).map(|(s, l)| (s, l.label.as_str())).collect();
-        let before = gold.len();
-        gold.retain(|(_, label)| known(label));
-        ignored += before - gold.len();
+        gold.retain(|(_, label)| {
+            let known = options.knows(label);
+            if !known {
+                *ignored.entry(label).or_default() += 1;
+            }
+            known
+        });
         let predicted: BTreeSet<(Span, &str)> =
             predicted.labelled(layer).map(|(s, l)| (s, l.label.as_str())).collect();
         micro.add(&gold, &predicted);
@@ -46,7 +49,8 @@ pub(super) fn score<'a>(
         "macro_f1": macro_f1,
         "untyped": untyped.json(),
         "labels": per_label,
-        "ignored_gold": ignored,
+        "ignored_gold": ignored.values().sum::<usize>(),
+        "ignored_labels": ignored,
     });
     Score { score: micro.f1(), details }
 }
@@ -83,5 +87,6 @@ mod tests {
         let options = ScoreOptions { known_labels: known, ..Default::default() };
         let score = score(std::iter::once((&gold, &predicted)), "ner", "ner", &options);
         assert_eq!((score.score, &score.details["ignored_gold"]), (1.0, &json!(1)));
+        assert_eq!(score.details["ignored_labels"], json!({"B": 1}));
     }
 }
