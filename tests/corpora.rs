@@ -83,3 +83,34 @@ fn other_columns() {
         open(Format::Conll2003, part);
     }
 }
+
+/// GUM's raw text can be rebuilt exactly: our tokens and sentences against its own.
+#[test]
+fn tokens_and_sentences_of_gum() {
+    let Some(data) = open(Format::Gum, "gum/dev") else { return };
+    let (mut tokens, mut sentences) = ([0_usize; 3], [0_usize; 3]);
+    let add = |counts: &mut [usize; 3], gold: &[(usize, usize)], ours: &[(usize, usize)]| {
+        let gold: std::collections::HashSet<_> = gold.iter().collect();
+        counts[0] += gold.len();
+        counts[1] += ours.len();
+        counts[2] += ours.iter().filter(|o| gold.contains(o)).count();
+    };
+    for doc in &data.documents {
+        let ours = hmtl::text::tokenize(&doc.text);
+        let of_tokens =
+            |d: &hmtl::Document| d.tokens.iter().map(|t| (t.start, t.end)).collect::<Vec<_>>();
+        let of_sentences =
+            |d: &hmtl::Document| d.sentences.iter().map(|s| (s.start, s.end)).collect::<Vec<_>>();
+        add(&mut tokens, &of_tokens(doc), &of_tokens(&ours));
+        add(&mut sentences, &of_sentences(doc), &of_sentences(&ours));
+        if std::env::var_os("HMTL_SHOW").is_some() {
+            let gold: std::collections::HashSet<_> = of_tokens(doc).into_iter().collect();
+            for (start, end) in of_tokens(&ours).into_iter().filter(|t| !gold.contains(t)) {
+                eprintln!("token {:?}", &doc.text[start..end]);
+            }
+        }
+    }
+    let f1 = |[gold, ours, both]: [usize; 3]| 2.0 * both as f64 / (gold + ours) as f64;
+    eprintln!("GUM dev: token F1 {:.4}, sentence F1 {:.4}", f1(tokens), f1(sentences));
+    assert!(f1(tokens) > 0.98 && f1(sentences) > 0.7);
+}
