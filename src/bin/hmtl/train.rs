@@ -24,6 +24,10 @@ pub struct Arguments {
     /// Seed, instead of the description's.
     #[arg(long)]
     seed: Option<u64>,
+    /// Another value of the description, such as training.optimizer.learning_rate=0.002;
+    /// can be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    assignments: Vec<String>,
     /// How weights are stored: float32, float16 or compact.
     #[arg(long, default_value = "float32", value_parser = precision)]
     precision: Precision,
@@ -34,7 +38,7 @@ fn precision(name: &str) -> Result<Precision, String> {
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
-    let mut config = RunConfig::read(&arguments.config)?;
+    let mut config = RunConfig::read_with(&arguments.config, &arguments.assignments)?;
     config.training.epochs = arguments.epochs.unwrap_or(config.training.epochs);
     config.training.seed = arguments.seed.unwrap_or(config.training.seed);
     fs::create_dir_all(&arguments.out).map_err(|e| Error::io(&arguments.out, e))?;
