@@ -46,8 +46,8 @@ pub fn run(arguments: Arguments) -> Result<()> {
     let mut progress = Progress::new();
     let mut on_event = |event: &Event, trainer: &Trainer| {
         progress.show(event);
-        if let Event::Epoch { best, .. } = event {
-            append(&arguments.out.join("metrics.jsonl"), event)?;
+        if let Event::Epoch { epoch, best, .. } = event {
+            append(&arguments.out.join("metrics.jsonl"), event, *epoch == 1)?;
             write(trainer, event, &arguments.out.join("last"), arguments.precision)?;
             if *best {
                 write(trainer, event, &arguments.out.join("best"), arguments.precision)?;
@@ -58,10 +58,13 @@ pub fn run(arguments: Arguments) -> Result<()> {
     trainer.train(&mut on_event, &Cancel::new())
 }
 
-fn append(path: &Path, event: &Event) -> Result<()> {
+/// Adds a line; those of an earlier run in the same folder go, as its models do.
+fn append(path: &Path, event: &Event, first: bool) -> Result<()> {
     let mut line = serde_json::to_string(event).map_err(|e| Error::Internal(e.to_string()))?;
     line.push('\n');
-    let file = OpenOptions::new().create(true).append(true).open(path);
+    let mut options = OpenOptions::new();
+    let options = if first { options.write(true).truncate(true) } else { options.append(true) };
+    let file = options.create(true).open(path);
     file.and_then(|mut f| f.write_all(line.as_bytes())).map_err(|e| Error::io(path, e))
 }
 
