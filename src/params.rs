@@ -96,6 +96,10 @@ impl Params {
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
+    pub fn tensor(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.get(name)
+    }
+
     /// Names and tensors that are trained, in name order.
     pub fn trainable(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.iter().filter(|(_, tensor)| tensor.requires_grad())

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::config::ModelConfig;
+use super::overrides;
+use crate::config::{CONFIG_FORMAT, ModelConfig};
 use crate::data::{Format, ReadOptions};
 use crate::{Error, Result};
 
@@ -171,6 +172,9 @@ pub struct TaskTraining {
     /// Rarer labels are left out.
     #[serde(default)]
     pub min_label_count: usize,
+    /// The labels to learn, instead of those of the training data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
 }
 
 /// Documents of a data set.
@@ -203,9 +207,26 @@ fn unit() -> f64 {
 impl RunConfig {
     /// Reads and checks the file; paths in it become relative to where it was called.
     pub fn read(path: &Path) -> Result<Self> {
+        Self::read_with::<&str>(path, &[])
+    }
+
+    /// Like [`Self::read`], with values of the file replaced by those of assignments such as
+    /// `training.epochs=3`.
+    pub fn read_with<S: AsRef<str>>(path: &Path, assignments: &[S]) -> Result<Self> {
+        let in_file = |message: String| Error::config(format!("{}: {message}", path.display()));
         let json = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-        let mut config = Self::from_json(&json)
-            .map_err(|e| Error::config(format!("{}: {e}", path.display())))?;
+        // Without assignments the text itself is parsed: its errors name lines.
+        let mut config: Self = if assignments.is_empty() {
+            serde_json::from_str(&json)
+        } else {
+            let mut value = serde_json::from_str(&json).map_err(|e| in_file(e.to_string()))?;
+            for assignment in assignments {
+                overrides::apply(&mut value, assignment.as_ref())?;
+            }
+            serde_json::from_value(value)
+        }
+        .map_err(|e| in_file(e.to_string()))?;
+        config.check()?;
         let folder = path.parent().unwrap_or(Path::new(""));
         if let Some(vectors) = &mut config.vocabulary.vectors {
             *vectors = folder.join(&*vectors);
@@ -226,6 +247,12 @@ impl RunConfig {
 
     /// Refuses what contradicts itself, by name.
     pub fn check(&self) -> Result<()> {
+        if self.format > CONFIG_FORMAT {
+            return Err(Error::config(format!(
+                "format {} is newer than this library reads ({CONFIG_FORMAT})",
+                self.format
+            )));
+        }
         self.model.check()?;
         let training = &self.training;
         if training.tasks.is_empty() {
@@ -237,31 +264,62 @@ impl RunConfig {
                     "training.tasks: the model has no task `{name}`"
                 )));
             }
-            if task.train.is_empty() {
-                return Err(Error::config(format!("task `{name}` has no training data")));
-            }
-            if task.batch_size == 0 {
-                return Err(Error::config(format!("task `{name}`: batch_size must be positive")));
-            }
-            if !(task.weight > 0.0 && task.weight.is_finite()) {
-                return Err(Error::config(format!("task `{name}`: weight must be positive")));
-            }
+            task.check().map_err(|message| Error::config(format!("task `{name}`: {message}")))?;
         }
         if let Some(name) = self.model.tasks.keys().find(|n| !training.tasks.contains_key(*n)) {
             return Err(Error::config(format!("task `{name}` of the model has no training data")));
         }
-        if !(training.optimizer.learning_rate > 0.0) {
-            return Err(Error::config("optimizer.learning_rate must be positive"));
-        }
-        if training.average.is_some_and(|a| !(0.0..1.0).contains(&a)) {
-            return Err(Error::config("training.average must be at least 0 and below 1"));
-        }
-        Ok(())
+        training.check().map_err(|message| Error::config(format!("training: {message}")))
     }
+}
+
+impl TrainingConfig {
+    fn check(&self) -> Result<(), &'static str> {
+        let positive = |v: f64| v > 0.0 && v.is_finite();
+        let share = |v: f64| (0.0..1.0).contains(&v);
+        let optimizer = &self.optimizer;
+        let rules = [
+            (self.epochs > 0, "epochs must be positive"),
+            (self.steps_per_epoch != Some(0), "steps_per_epoch must be positive"),
+            (self.threads > 0, "threads must be positive"),
+            (self.gradient_norm.is_none_or(positive), "gradient_norm must be positive"),
+            (self.gradient_value.is_none_or(positive), "gradient_value must be positive"),
+            (self.average.is_none_or(share), "average must be at least 0 and below 1"),
+            (positive(optimizer.learning_rate), "optimizer.learning_rate must be positive"),
+            (share(optimizer.beta1), "optimizer.beta1 must be at least 0 and below 1"),
+            (share(optimizer.beta2), "optimizer.beta2 must be at least 0 and below 1"),
+            (positive(optimizer.epsilon), "optimizer.epsilon must be positive"),
+            (
+                optimizer.weight_decay >= 0.0 && optimizer.weight_decay.is_finite(),
+                "optimizer.weight_decay must not be negative",
+            ),
+        ];
+        first_broken(&rules)
+    }
+}
+
+impl TaskTraining {
+    fn check(&self) -> Result<(), &'static str> {
+        let rules = [
+            (!self.train.is_empty(), "there is no training data"),
+            (self.batch_size > 0, "batch_size must be positive"),
+            (self.weight > 0.0 && self.weight.is_finite(), "weight must be positive"),
+            (self.max_tokens != Some(0), "max_tokens must be positive"),
+            (self.patience != Some(0), "patience must be positive"),
+            (self.patience.is_none() || !self.dev.is_empty(), "patience needs dev data"),
+        ];
+        first_broken(&rules)
+    }
+}
+
+fn first_broken(rules: &[(bool, &'static str)]) -> Result<(), &'static str> {
+    rules.iter().find(|rule| !rule.0).map_or(Ok(()), |rule| Err(rule.1))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -271,5 +329,55 @@ mod tests {
         assert_eq!(factors, [0.5, 1.0, 1.0, 0.5, 0.0]);
         assert!((Schedule::Cosine { warmup: 0 }.factor(5, 10) - 0.5).abs() < 1e-9);
         assert_eq!(Schedule::default().factor(9, 10), 1.0);
+    }
+
+    fn config() -> serde_json::Value {
+        json!({
+            "format": 1,
+            "model": {
+                "format": 1,
+                "embedding": {"words": {"type": "table", "size": 4}},
+                "encoders": {"low": {"type": "lstm", "inputs": ["embedding"], "hidden": 4, "layers": 1}},
+                "tasks": {"ner": {"type": "crf_tagger", "on": "low"}},
+            },
+            "training": {
+                "epochs": 1,
+                "tasks": {"ner": {"train": [{"format": "jsonl", "path": "a"}], "batch_size": 1}},
+            },
+        })
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert!(RunConfig::from_json(&config().to_string()).is_ok());
+        for (assignment, named) in [
+            ("training.epoch=3", "epoch"),
+            ("training.epochs=0", "epochs"),
+            ("training.optimizer.learning_rate=-1", "learning_rate"),
+            ("training.optimizer.rate=1", "rate"),
+            ("training.sampling=\"sometimes\"", "sometimes"),
+            ("training.schedule={\"type\": \"linear\", \"warm\": 1}", "warm"),
+            ("training.tasks.ner.patience=3", "patience"),
+            ("training.tasks.ner.batch_size=0", "task `ner`: batch_size"),
+            ("training.tasks.ner.train.0.format=\"word\"", "word"),
+            ("training.tasks.pos={\"train\": [], \"batch_size\": 1}", "pos"),
+            ("vocabulary.minimum=1", "minimum"),
+            ("format=99", "99"),
+        ] {
+            let mut json = config();
+            overrides::apply(&mut json, assignment).unwrap();
+            let error = RunConfig::from_json(&json.to_string()).unwrap_err().to_string();
+            assert!(error.contains(named), "{assignment}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_with_assignments_and_paths_from_its_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run.json");
+        std::fs::write(&path, config().to_string()).unwrap();
+        let config = RunConfig::read_with(&path, &["training.epochs=3"]).unwrap();
+        assert_eq!(config.training.epochs, 3);
+        assert_eq!(config.training.tasks["ner"].train[0].path, dir.path().join("a"));
     }
 }

@@ -7,6 +7,8 @@ mod adam;
 mod batches;
 mod config;
 mod events;
+mod gradients;
+mod overrides;
 mod task_data;
 mod trainer;
 mod vocabulary;
@@ -17,4 +19,5 @@ pub use config::{
     VocabularyConfig,
 };
 pub use events::{Event, TaskEpoch};
-pub use trainer::Trainer;
+pub use gradients::Gradients;
+pub use trainer::{Step, Trainer};

@@ -1,6 +1,6 @@
 //! The documents of a task, and its labels.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::batches::Batches;
 use super::{DataConfig, TaskTraining};
 use crate::config::{HeadConfig, ModelConfig, TaskKind, Unit};
-use crate::data::{Dataset, Format};
+use crate::data::{Dataset, Format, ReadOptions};
 use crate::feature::Example;
 use crate::{Document, Error, Result};
 
@@ -27,19 +27,19 @@ pub(super) struct TaskData {
 
 /// Files that were read, so that tasks can share them.
 #[derive(Default)]
-pub(super) struct Files(HashMap<(&'static str, PathBuf), Vec<Arc<Document>>>);
+pub(super) struct Files(Vec<(Source, Vec<Arc<Document>>)>);
+
+/// What decides what a file holds.
+#[derive(PartialEq)]
+struct Source {
+    format: Format,
+    path: PathBuf,
+    options: ReadOptions,
+}
 
 impl Files {
     fn documents(&mut self, config: &DataConfig) -> Result<Vec<Arc<Document>>> {
-        let key = (Format::name(config.format), config.path.clone());
-        if !self.0.contains_key(&key) {
-            let data = Dataset::open(config.format, &config.path, &config.options)?;
-            for skip in &data.skipped {
-                log::debug!("left out: {skip}");
-            }
-            self.0.insert(key.clone(), data.documents.into_iter().map(Arc::new).collect());
-        }
-        let all = self.0.get(&key).map_or(&[][..], Vec::as_slice);
+        let all = self.read(config)?;
         let [from, to] = config.slice.unwrap_or([0, all.len()]);
         let Some(all) = all.get(from..to.min(all.len())) else {
             let message = format!("slice {from}..{to} of {} documents", all.len());
@@ -53,6 +53,27 @@ impl Files {
                 && !named(doc, &config.exclude)
         };
         Ok(all.iter().filter(keep).cloned().collect())
+    }
+
+    fn read(&mut self, config: &DataConfig) -> Result<&[Arc<Document>]> {
+        let DataConfig { format, path, options, .. } = config.clone();
+        let source = Source { format, path, options };
+        let known = self.0.iter().position(|(s, _)| *s == source);
+        let at = match known {
+            Some(at) => at,
+            None => {
+                let data = Dataset::open(source.format, &source.path, &source.options)?;
+                if !data.skipped.is_empty() {
+                    log::warn!("{}: {} items left out", source.path.display(), data.skipped.len());
+                }
+                for skip in &data.skipped {
+                    log::debug!("left out: {skip}");
+                }
+                self.0.push((source, data.documents.into_iter().map(Arc::new).collect()));
+                self.0.len() - 1
+            }
+        };
+        Ok(&self.0[at].1)
     }
 }
 
@@ -76,6 +97,10 @@ impl TaskData {
         let has_layer = |doc: &Document| doc.tasks.contains(&layer);
         if !train.iter().any(|d| has_layer(d)) {
             let message = format!("task `{name}`: the training data has no layer `{layer}`");
+            return Err(Error::config(message));
+        }
+        if !dev.is_empty() && !dev.iter().any(has_layer) {
+            let message = format!("task `{name}`: the dev data has no layer `{layer}`");
             return Err(Error::config(message));
         }
         train.retain(|d| has_layer(d));

@@ -6,10 +6,10 @@ use std::time::Instant;
 use indexmap::IndexMap;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 use super::task_data::{Files, TaskData};
-use super::{Adam, Event, RunConfig, Sampling, TaskEpoch, vocabulary};
+use super::{Adam, Event, Gradients, RunConfig, Sampling, TaskEpoch, vocabulary};
 use crate::embed::WORD_TABLE;
 use crate::feature::{Example, Vocabularies};
 use crate::metric::{self, Score, ScoreOptions, Singletons};
@@ -64,7 +64,9 @@ impl Trainer {
         for name in config.model.tasks.keys() {
             let task = &config.training.tasks[name];
             let read = TaskData::read(name, &config.model, task, &mut files)?;
-            labels.insert(name.clone(), read.labels(task.min_label_count));
+            let known = task.labels.clone();
+            let known = known.unwrap_or_else(|| read.labels(task.min_label_count));
+            labels.insert(name.clone(), known);
             data.insert(name.clone(), read);
         }
         let (vocab, vectors) = vocabulary::build(&config.vocabulary, &config.model, &data, labels)?;
@@ -122,7 +124,7 @@ impl Trainer {
         let task = self.select_task();
         let batch = self.select_batch(&task);
         let loss = self.forward(&task, &batch)?;
-        let loss = self.backward(&task, &loss)?;
+        let loss = self.backward(&task, &batch, &loss)?;
         self.step += 1;
         if let Some(history) = self.history.get_mut(&task) {
             history.steps += 1;
@@ -160,59 +162,55 @@ impl Trainer {
         };
         let examples: Vec<Example> = batch.iter().map(example).collect();
         let loss = self.network.loss(task, &examples)?;
-        let value = f64::try_from(&loss)?;
-        if !value.is_finite() {
-            let ids: Vec<&str> =
-                examples.iter().filter_map(|e| e.document.id.as_deref()).take(3).collect();
-            return Err(Error::invalid(format!(
-                "the loss of task `{task}` is {value} at step {} (documents {}); the weights are those before it",
-                self.step,
-                ids.join(", ")
-            )));
+        if f64::try_from(&loss)?.is_finite() {
+            Ok(loss)
+        } else {
+            Err(self.not_finite("loss", task, batch))
         }
-        Ok(loss)
     }
 
     /// Backpropagates, clips and updates; returns the loss.
-    fn backward(&mut self, task: &str, loss: &Tensor) -> Result<f64> {
+    fn backward(&mut self, task: &str, batch: &[usize], loss: &Tensor) -> Result<f64> {
         let training = &self.config.training;
-        self.params.zero_grad();
-        loss.f_mul_scalar(training.tasks[task].weight)?.f_backward()?;
-        self.clip_gradients()?;
+        let weighted = loss.f_mul_scalar(training.tasks[task].weight)?;
+        let gradients = self.clipped_gradients(&weighted)?;
+        if !gradients.norm()?.is_finite() {
+            return Err(self.not_finite("gradient", task, batch));
+        }
         let total = self.steps_per_epoch() * training.epochs;
         let rate = training.optimizer.learning_rate * training.schedule.factor(self.step, total);
         let name = if training.optimizer.per_task { task } else { "" };
         let optimizer =
             self.optimizers.entry(name.to_owned()).or_insert_with(|| Adam::new(training.optimizer));
-        optimizer.step(&self.params, rate)?;
+        optimizer.step(&self.params, &gradients, rate)?;
         self.update_average()?;
         Ok(f64::try_from(loss)?)
     }
 
-    /// First each element, then the norm of all.
-    fn clip_gradients(&self) -> Result<()> {
-        let _guard = tch::no_grad_guard();
+    /// First each element is limited, then the norm of all.
+    fn clipped_gradients(&self, loss: &Tensor) -> Result<Gradients> {
         let training = &self.config.training;
-        let mut gradients: Vec<Tensor> =
-            self.params.trainable().map(|(_, t)| t.grad()).filter(Tensor::defined).collect();
+        let mut gradients = Gradients::of(loss, &self.params)?;
         if let Some(most) = training.gradient_value {
-            for gradient in &mut gradients {
-                let _ = gradient.f_clamp_(-most, most)?;
-            }
+            gradients.clip_value(most)?;
         }
         if let Some(most) = training.gradient_norm {
-            let mut squares = 0.0;
-            for gradient in &gradients {
-                squares += f64::try_from(gradient.f_square()?.f_sum(Kind::Float)?)?;
-            }
-            let factor = most / (squares.sqrt() + 1e-6);
-            if factor < 1.0 {
-                for gradient in &mut gradients {
-                    let _ = gradient.f_mul_scalar_(factor)?;
-                }
-            }
+            gradients.clip_norm(most)?;
         }
-        Ok(())
+        Ok(gradients)
+    }
+
+    /// The error of a batch that training cannot learn from.
+    fn not_finite(&self, what: &str, task: &str, batch: &[usize]) -> Error {
+        let data = &self.data[task];
+        let id = |&i: &usize| data.train[data.examples[i].0].id.as_deref().unwrap_or("without id");
+        let mut ids: Vec<&str> = batch.iter().map(id).collect();
+        ids.dedup();
+        Error::invalid(format!(
+            "the {what} of task `{task}` is not finite at step {} (documents {}); the weights are those before it",
+            self.step + 1,
+            ids.join(", ")
+        ))
     }
 
     fn update_average(&mut self) -> Result<()> {
@@ -315,7 +313,8 @@ impl Trainer {
         }
         let scores: Vec<f64> = tasks.values().filter_map(|t: &TaskEpoch| t.score).collect();
         let mean = scores.iter().sum::<f64>() / scores.len().max(1) as f64;
-        let best = mean > self.best_mean;
+        // Without dev data the newest weights are as good as any.
+        let best = scores.is_empty() || mean > self.best_mean;
         self.best_mean = self.best_mean.max(mean);
         let training = &self.config.training;
         let total = self.steps_per_epoch() * training.epochs;

@@ -24,6 +24,10 @@ pub struct Arguments {
     /// Seed, instead of the description's.
     #[arg(long)]
     seed: Option<u64>,
+    /// Another value of the description, such as training.optimizer.learning_rate=0.002;
+    /// can be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    assignments: Vec<String>,
     /// How weights are stored: float32, float16 or compact.
     #[arg(long, default_value = "float32", value_parser = precision)]
     precision: Precision,
@@ -34,7 +38,7 @@ fn precision(name: &str) -> Result<Precision, String> {
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
-    let mut config = RunConfig::read(&arguments.config)?;
+    let mut config = RunConfig::read_with(&arguments.config, &arguments.assignments)?;
     config.training.epochs = arguments.epochs.unwrap_or(config.training.epochs);
     config.training.seed = arguments.seed.unwrap_or(config.training.seed);
     fs::create_dir_all(&arguments.out).map_err(|e| Error::io(&arguments.out, e))?;
@@ -42,8 +46,8 @@ pub fn run(arguments: Arguments) -> Result<()> {
     let mut progress = Progress::new();
     let mut on_event = |event: &Event, trainer: &Trainer| {
         progress.show(event);
-        if let Event::Epoch { best, .. } = event {
-            append(&arguments.out.join("metrics.jsonl"), event)?;
+        if let Event::Epoch { epoch, best, .. } = event {
+            append(&arguments.out.join("metrics.jsonl"), event, *epoch == 1)?;
             write(trainer, event, &arguments.out.join("last"), arguments.precision)?;
             if *best {
                 write(trainer, event, &arguments.out.join("best"), arguments.precision)?;
@@ -54,10 +58,13 @@ pub fn run(arguments: Arguments) -> Result<()> {
     trainer.train(&mut on_event, &Cancel::new())
 }
 
-fn append(path: &Path, event: &Event) -> Result<()> {
+/// Adds a line; those of an earlier run in the same folder go, as its models do.
+fn append(path: &Path, event: &Event, first: bool) -> Result<()> {
     let mut line = serde_json::to_string(event).map_err(|e| Error::Internal(e.to_string()))?;
     line.push('\n');
-    let file = OpenOptions::new().create(true).append(true).open(path);
+    let mut options = OpenOptions::new();
+    let options = if first { options.write(true).truncate(true) } else { options.append(true) };
+    let file = options.create(true).open(path);
     file.and_then(|mut f| f.write_all(line.as_bytes())).map_err(|e| Error::io(path, e))
 }
 
