@@ -15,6 +15,8 @@ fn main() {
     println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libhmtl.so.{ABI_VERSION}");
     // Dependencies must not leak their symbols into the host.
     println!("cargo:rustc-cdylib-link-arg=-Wl,--exclude-libs,ALL");
+    // dlclose must not unmap the code of threads that run.
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
     // First where `make install` puts LibTorch, seen from lib/ and from bin/.
     println!("cargo:rustc-cdylib-link-arg=-Wl,-rpath,$ORIGIN/hmtl/torch/lib");
     println!("cargo:rustc-link-arg-bins=-Wl,-rpath,$ORIGIN/../lib/hmtl/torch/lib");

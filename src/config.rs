@@ -273,6 +273,29 @@ impl ModelConfig {
         order.push(name);
     }
 
+    /// The part of the model that `tasks` need: the tasks whose mentions they relate, and the
+    /// encoders below them.
+    pub fn restrict(&self, tasks: &[String]) -> Result<Self> {
+        let mut needed = BTreeSet::new();
+        for name in tasks {
+            let Some(task) = self.tasks.get(name) else {
+                let known: Vec<&str> = self.tasks.keys().map(String::as_str).collect();
+                return Err(Error::invalid(format!(
+                    "the model has no task `{name}`, only {}",
+                    known.join(", ")
+                )));
+            };
+            needed.insert(name.as_str());
+            needed.extend(task.head.arguments());
+        }
+        let encoders = self.encoder_order(needed.iter().copied());
+        let mut part = self.clone();
+        part.tasks.retain(|name, _| needed.contains(name.as_str()));
+        part.encoders.retain(|name, _| encoders.contains(&name.as_str()));
+        part.check()?;
+        Ok(part)
+    }
+
     /// Refuses cycles, unknown names, unused encoders and impossible numbers, by name.
     pub fn check(&self) -> Result<()> {
         if self.format > CONFIG_FORMAT {

@@ -7,6 +7,7 @@ mod cancel;
 pub mod config;
 pub mod data;
 pub mod decode;
+pub mod device;
 mod document;
 pub mod embed;
 pub mod encode;
@@ -27,3 +28,4 @@ pub use document::{
     Sentence, Span, Token,
 };
 pub use error::{Error, Result};
+pub use model::Model;

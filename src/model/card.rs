@@ -10,6 +10,7 @@ use serde_json::Value;
 #[serde(default)]
 pub struct Card {
     pub name: String,
+    pub version: String,
     pub description: String,
     pub language: String,
     pub license: String,

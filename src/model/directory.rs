@@ -3,8 +3,8 @@
 //! ```text
 //! manifest.json            format version, library version, SHA-256 of every other file
 //! config.json              the ModelConfig
-//! vocabulary/words.txt     a lower-cased word a line
-//! vocabulary/chars.txt     a character a line
+//! vocabulary/words.txt     a lower-cased word a line; each ends with a line feed
+//! vocabulary/chars.txt     a character a line, anything but a line feed
 //! vocabulary/labels.json   labels by task
 //! weights.safetensors      every tensor by name
 //! card.json                data, licences, scores, recipe, limits
@@ -13,7 +13,7 @@
 //! It is written beside its place and renamed. Loading refuses, by name, what is missing, altered,
 //! of another shape or too new.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;
 
@@ -67,7 +67,10 @@ pub fn save(
 ) -> Result<()> {
     let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
-    let is_ours = dir.join(MANIFEST).is_file();
+    // Many a folder has a manifest.json: ours lists hashes.
+    let is_ours = read(&dir.join(MANIFEST))
+        .and_then(|bytes| parse::<Manifest>(&dir.join(MANIFEST), &bytes))
+        .is_ok();
     let is_empty = fs::read_dir(dir).map(|mut d| d.next().is_none()).unwrap_or(!dir.exists());
     if !is_ours && !is_empty {
         let message = "exists and is no model directory; it is left alone";
@@ -87,9 +90,10 @@ pub fn save(
             let _ = fs::rename(&old, dir);
             return Err(Error::io(dir, error));
         }
-        return Ok(());
+    } else {
+        fs::rename(&new, dir).map_err(|e| Error::io(dir, e))?;
     }
-    fs::rename(&new, dir).map_err(|e| Error::io(dir, e))
+    sync(parent)
 }
 
 fn write_files(
@@ -143,7 +147,7 @@ fn json(value: &impl Serialize) -> Result<String> {
 fn lines(vocab: &Vocab, path: &Path) -> Result<String> {
     let mut text = String::new();
     for name in vocab.names() {
-        if name.contains(['\n', '\r']) {
+        if name.contains('\n') {
             return Err(Error::format(path, format!("{name:?} cannot stand on a line")));
         }
         text.push_str(name);
@@ -157,8 +161,8 @@ fn hash(bytes: &[u8]) -> String {
 }
 
 impl Bundle {
-    /// Loads and checks a model directory.
-    pub fn load(dir: &Path, device: Device) -> Result<Self> {
+    /// Loads and checks a model directory, with all tasks or with `tasks` and what they need.
+    pub fn load(dir: &Path, device: Device, tasks: Option<&[String]>) -> Result<Self> {
         if !dir.is_dir() {
             return Err(Error::format(dir, "is no model directory: there is no such folder"));
         }
@@ -202,6 +206,7 @@ impl Bundle {
         };
         config.check().map_err(wrong(CONFIG))?;
         let labels: IndexMap<String, Vec<String>> = parse(&at(LABELS), &files[LABELS])?;
+        check_labels(&config, &labels).map_err(|m| Error::format(at(LABELS), m))?;
         let vocab = Vocabularies {
             words: vocabulary(&at(WORDS), &files[WORDS])?,
             chars: vocabulary(&at(CHARS), &files[CHARS])?,
@@ -211,10 +216,30 @@ impl Bundle {
         let tensors = weights::read(&at(WEIGHTS), &files[WEIGHTS])?;
         let parameters = tensors.values().map(Tensor::numel).sum();
         let mut params = Params::loaded(tensors, device);
-        let network = Network::new(&config, &vocab, &mut params).map_err(wrong(WEIGHTS))?;
+        let mut network = Network::new(&config, &vocab, &mut params).map_err(wrong(WEIGHTS))?;
         params.check_all_used().map_err(wrong(WEIGHTS))?;
+        if let Some(tasks) = tasks {
+            // Checked as a whole, kept in part: other tensors are freed with `params`.
+            network = Network::new(&config.restrict(tasks)?, &vocab, &mut params)?;
+        }
         Ok(Self { network, card, parameters })
     }
+}
+
+fn check_labels(
+    config: &ModelConfig,
+    labels: &IndexMap<String, Vec<String>>,
+) -> Result<(), String> {
+    for (task, labels) in labels {
+        if !config.tasks.contains_key(task) {
+            return Err(format!("lists labels of `{task}`, which is not a task of the model"));
+        }
+        let mut seen = HashSet::new();
+        if let Some(twice) = labels.iter().find(|l| !seen.insert(l.as_str())) {
+            return Err(format!("lists the label {twice:?} of `{task}` twice"));
+        }
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
@@ -231,5 +256,8 @@ fn parse<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T>
 fn vocabulary(path: &Path, bytes: &[u8]) -> Result<Vocab> {
     let text = std::str::from_utf8(bytes).map_err(|_| Error::format(path, "is not valid UTF-8"))?;
     let names = text.split_terminator('\n').map(str::to_owned).collect();
-    Vocab::new(names).map_err(|e| Error::format(path, e.to_string()))
+    Vocab::new(names).map_err(|e| match e {
+        Error::Config(message) => Error::format(path, message),
+        other => other,
+    })
 }

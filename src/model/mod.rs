@@ -2,12 +2,17 @@
 
 mod annotate;
 mod card;
+mod default;
 mod directory;
+mod evaluate;
 mod network;
+mod shared;
 mod weights;
 
 pub use annotate::AnnotateOptions;
 pub use card::{Card, Source};
 pub use directory::{Bundle, MODEL_FORMAT, save};
+pub use evaluate::{EvaluateOptions, Evaluation};
 pub use network::Network;
+pub use shared::{LoadOptions, Model};
 pub use weights::Precision;

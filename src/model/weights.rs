@@ -104,7 +104,8 @@ pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Tensor>
         .map_err(|e| Error::format(path, format!("is not a safetensors file: {e}")))?;
     let mut tensors = BTreeMap::new();
     for (name, view) in file.tensors() {
-        if name.ends_with(SCALE) {
+        let scales = name.strip_suffix(SCALE).and_then(|of| file.tensor(of).ok());
+        if scales.is_some_and(|of| of.dtype() == Dtype::I8) {
             continue;
         }
         let data = view.data();

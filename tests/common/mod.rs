@@ -4,6 +4,12 @@
 
 use std::path::PathBuf;
 
+use hmtl::config::ModelConfig;
+use hmtl::feature::{Vocab, Vocabularies};
+use hmtl::model::{Card, Network, Precision, save};
+use hmtl::params::Params;
+use tch::Device;
+
 /// Keeps LibTorch to the calling thread: a pool that spins while another program holds a core
 /// makes small tensors tens of times slower.
 pub fn one_thread() {
@@ -21,3 +27,50 @@ pub fn shared(part: &str) -> Option<PathBuf> {
     eprintln!("SKIPPED: needs {part} in the shared data folder, which is not here");
     None
 }
+
+/// A model of every kind of task with random weights, in a folder that goes when this is dropped.
+pub fn tiny_model() -> tempfile::TempDir {
+    one_thread();
+    tch::manual_seed(7);
+    let config = ModelConfig::from_json(TINY).unwrap();
+    let vocab = tiny_vocabularies();
+    let mut params = Params::random(Device::Cpu);
+    Network::new(&config, &vocab, &mut params).unwrap();
+    let card = Card { name: "tiny".into(), language: "en".into(), ..Card::default() };
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("model");
+    save(&target, &config, &vocab, &params.snapshot(), &card, Precision::Float32).unwrap();
+    dir
+}
+
+pub fn tiny_vocabularies() -> Vocabularies {
+    let names = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    Vocabularies {
+        words: Vocab::new(names("maria keller founded nordlicht she sold the company in ."))
+            .unwrap(),
+        chars: Vocab::new(('a'..='z').chain('A'..='Z').map(String::from).collect()).unwrap(),
+        labels: [
+            ("ner".to_owned(), names("PER ORG LOC")),
+            ("emd".to_owned(), names("person place")),
+            ("relation".to_owned(), names("founder_of seller_of")),
+        ]
+        .into(),
+    }
+}
+
+pub const TINY: &str = r#"{
+  "format": 1,
+  "embedding": {"chars": {"type": "cnn", "size": 6, "filters": 8, "widths": [3]}, "words": {"type": "table", "size": 10}},
+  "encoders": {
+    "low": {"type": "lstm", "inputs": ["embedding"], "hidden": 8, "layers": 1},
+    "mid": {"type": "lstm", "inputs": ["embedding", "low"], "hidden": 8, "layers": 1},
+    "top": {"type": "lstm", "inputs": ["embedding", "mid"], "hidden": 8, "layers": 1}
+  },
+  "tasks": {
+    "ner": {"type": "crf_tagger", "on": "low"},
+    "emd": {"type": "biaffine", "on": "mid", "hidden": 8, "max_width": 6},
+    "relation": {"type": "mention_pairs", "on": "mid", "arguments": "emd", "hidden": 8, "max_sentences": 1},
+    "coref": {"type": "mention_ranking", "on": "top", "max_span_width": 4, "spans_per_word": 0.4,
+              "max_antecedents": 20, "hidden": 12, "feature_size": 4, "projection": 12, "singletons": true}
+  }
+}"#;

@@ -1,0 +1,248 @@
+//! Device names, and CUDA as something found at run time.
+//!
+//! The library is linked with the CPU part of LibTorch alone. Where there is an NVIDIA driver and
+//! the CUDA part of LibTorch, [`init`] loads that part. LibTorch remembers at its first operations
+//! whether CUDA is there, so `init` comes before all of them.
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use once_cell::sync::OnceCell;
+use serde_json::{Value, json};
+use tch::Device;
+
+use crate::{Error, Result, engine};
+
+/// The folder of `libtorch_cuda.so`, or `off` for none.
+const CUDA_VARIABLE: &str = "HMTL_CUDA";
+const CUDA_LIBRARY: &str = "libtorch_cuda.so";
+const CPU_LIBRARY: &str = "libtorch_cpu.so";
+const DRIVER: &CStr = c"libcuda.so.1";
+/// The LibTorch that the bindings are made for, as [`torch_version`] gives it.
+const TORCH: (u8, u8) = (2, 11);
+
+/// Why there is no CUDA; `None` when it was loaded.
+static CUDA: OnceCell<Option<String>> = OnceCell::new();
+
+/// Checks LibTorch and loads CUDA if it is there: once, before any other use of LibTorch.
+pub fn init() -> Result<()> {
+    CUDA.get_or_try_init(|| {
+        check_torch()?;
+        let missing = load_cuda().err();
+        match &missing {
+            Some(reason) => log::debug!("no CUDA: {reason}"),
+            None => log::debug!("loaded {CUDA_LIBRARY}"),
+        }
+        Ok(missing)
+    })
+    .map(drop)
+}
+
+/// The device called `name`: `cpu`, `cuda` or `cuda:N`.
+pub fn parse(name: &str) -> Result<Device> {
+    let index = match name.split_once(':') {
+        None if name == "cpu" => return Ok(Device::Cpu),
+        None if name == "cuda" => Some(0),
+        Some(("cuda", index)) if index.bytes().all(|b| b.is_ascii_digit()) => {
+            index.parse::<usize>().ok()
+        }
+        _ => None,
+    };
+    let Some(index) = index else {
+        return Err(Error::invalid(format!(
+            "unknown device {name:?}; there are cpu, cuda and cuda:N"
+        )));
+    };
+    init()?;
+    if let Some(Some(reason)) = CUDA.get() {
+        return Err(Error::Device(format!("{name} is not there: {reason}")));
+    }
+    let count = engine::run(|| Ok(cuda_count()))?;
+    if index >= count {
+        return Err(Error::Device(format!("{name} is not there: {count} CUDA devices were found")));
+    }
+    Ok(Device::Cuda(index))
+}
+
+/// The devices: `[{"name":"cpu"},{"name":"cuda:0","memory":85899345920}]`.
+pub fn list() -> Result<Value> {
+    init()?;
+    let mut devices = vec![json!({"name": "cpu"})];
+    if let Some(None) = CUDA.get() {
+        for at in 0..engine::run(|| Ok(cuda_count()))? {
+            let mut device = json!({"name": format!("cuda:{at}")});
+            if let Some((model, memory)) = describe(at) {
+                device["model"] = json!(model);
+                device["memory"] = json!(memory);
+            }
+            devices.push(device);
+        }
+    }
+    Ok(Value::Array(devices))
+}
+
+/// The CUDA run time that LibTorch uses, such as `13.0`, if it was loaded.
+pub fn cuda_version() -> Option<String> {
+    init().ok()?;
+    if !matches!(CUDA.get(), Some(None)) {
+        return None;
+    }
+    let version = engine::run(|| Ok(tch::utils::version_cudart())).ok()?;
+    Some(format!("{}.{}", version / 1000, version % 1000 / 10))
+}
+
+/// The version of the LibTorch in this process.
+pub fn torch_version() -> Option<(u8, u8, u8)> {
+    type Version = unsafe extern "C" fn() -> u64;
+    // SAFETY: a lookup by name among the loaded libraries.
+    let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"aoti_torch_abi_version".as_ptr()) };
+    if symbol.is_null() {
+        return None;
+    }
+    // SAFETY: LibTorch declares it so: major, minor, patch in the three highest bytes.
+    let version = unsafe { std::mem::transmute::<*mut c_void, Version>(symbol)() };
+    let [major, minor, patch, ..] = version.to_be_bytes();
+    Some((major, minor, patch))
+}
+
+/// A host that has loaded another LibTorch under the same name would crash at the first call.
+fn check_torch() -> Result<()> {
+    let found = match torch_version() {
+        Some((major, minor, _)) if (major, minor) == TORCH => return Ok(()),
+        Some((major, minor, patch)) => format!("{major}.{minor}.{patch}"),
+        None => "an older one".to_owned(),
+    };
+    let (major, minor) = TORCH;
+    Err(Error::Unsupported(format!(
+        "this process has loaded LibTorch {found} ({}); hmtl needs {major}.{minor}",
+        loaded(CPU_LIBRARY).unwrap_or_else(|| CPU_LIBRARY.into()).display()
+    )))
+}
+
+fn cuda_count() -> usize {
+    usize::try_from(tch::Cuda::device_count()).unwrap_or(0)
+}
+
+fn load_cuda() -> Result<(), String> {
+    let chosen = std::env::var_os(CUDA_VARIABLE).filter(|v| !v.is_empty());
+    if chosen.as_deref().is_some_and(|v| v == "off" || v == "0") {
+        return Err(format!("{CUDA_VARIABLE} turns it off"));
+    }
+    // Without a driver the CUDA libraries would only cost memory and time.
+    open(DRIVER).map_err(|_| "there is no NVIDIA driver (libcuda.so.1)".to_owned())?;
+    let mut tried = Vec::new();
+    for file in candidates(chosen.map(PathBuf::from)) {
+        if file.is_absolute() && !file.exists() {
+            tried.push(format!("{} does not exist", file.display()));
+            continue;
+        }
+        let Ok(name) = CString::new(file.as_os_str().as_bytes()) else { continue };
+        match open(&name) {
+            Ok(()) => return Ok(()),
+            Err(reason) => tried.push(reason),
+        }
+    }
+    Err(format!(
+        "the CUDA part of LibTorch was not loaded ({}); set {CUDA_VARIABLE} to its folder",
+        tried.join("; ")
+    ))
+}
+
+/// Where the CUDA part may be: the chosen folder alone, or beside the CPU part, or by its name.
+fn candidates(chosen: Option<PathBuf>) -> Vec<PathBuf> {
+    if let Some(path) = chosen {
+        return vec![if path.is_dir() { path.join(CUDA_LIBRARY) } else { path }];
+    }
+    let mut files = Vec::new();
+    if let Some(folder) = loaded(CPU_LIBRARY).as_deref().and_then(Path::parent) {
+        files.push(folder.join(CUDA_LIBRARY));
+    }
+    if let Some(torch) = std::env::var_os("LIBTORCH").filter(|v| !v.is_empty()) {
+        files.push(Path::new(&torch).join("lib").join(CUDA_LIBRARY));
+    }
+    files.push(CUDA_LIBRARY.into());
+    files.dedup();
+    files
+}
+
+/// The file that the loaded library `name` came from.
+fn loaded(name: &str) -> Option<PathBuf> {
+    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+    let path = |line: &str| line.find('/').map(|at| PathBuf::from(&line[at..]));
+    maps.lines().filter_map(path).find(|p| p.file_name().is_some_and(|f| f == name))
+}
+
+/// Loads a library for good.
+fn open(name: &CStr) -> Result<(), String> {
+    // SAFETY: the initializers of LibTorch and of the NVIDIA driver may run on any thread.
+    let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_LAZY | libc::RTLD_LOCAL) };
+    if !handle.is_null() {
+        return Ok(());
+    }
+    // SAFETY: after a failed dlopen, dlerror gives a string of this thread, or NULL.
+    let reason = unsafe { libc::dlerror().as_ref().map(|e| CStr::from_ptr(e)) };
+    Err(reason.map_or_else(|| "it cannot be loaded".into(), |r| r.to_string_lossy().into_owned()))
+}
+
+/// Model name and memory in bytes of a CUDA device, from the driver: LibTorch's C++ API is not
+/// within reach.
+fn describe(index: usize) -> Option<(String, u64)> {
+    type Init = unsafe extern "C" fn(u32) -> c_int;
+    type Get = unsafe extern "C" fn(*mut c_int, c_int) -> c_int;
+    type Name = unsafe extern "C" fn(*mut c_char, c_int, c_int) -> c_int;
+    type Memory = unsafe extern "C" fn(*mut usize, c_int) -> c_int;
+    // SAFETY: signatures are those of the CUDA driver API; each result is checked before use.
+    unsafe {
+        let driver = libc::dlopen(DRIVER.as_ptr(), libc::RTLD_LAZY | libc::RTLD_LOCAL);
+        let symbol = |name: &CStr| {
+            let symbol = (!driver.is_null()).then(|| libc::dlsym(driver, name.as_ptr()))?;
+            (!symbol.is_null()).then_some(symbol)
+        };
+        let init = std::mem::transmute::<*mut c_void, Init>(symbol(c"cuInit")?);
+        let get = std::mem::transmute::<*mut c_void, Get>(symbol(c"cuDeviceGet")?);
+        let name = std::mem::transmute::<*mut c_void, Name>(symbol(c"cuDeviceGetName")?);
+        let memory = std::mem::transmute::<*mut c_void, Memory>(symbol(c"cuDeviceTotalMem_v2")?);
+        let (mut device, mut bytes, mut text) = (0, 0, [0 as c_char; 256]);
+        let index = c_int::try_from(index).ok()?;
+        let ok = init(0) == 0
+            && get(&mut device, index) == 0
+            && name(text.as_mut_ptr(), text.len() as c_int - 1, device) == 0
+            && memory(&mut bytes, device) == 0;
+        ok.then(|| (CStr::from_ptr(text.as_ptr()).to_string_lossy().into_owned(), bytes as u64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_linked_torch_is_the_one_the_bindings_want() {
+        let (major, minor, _) = torch_version().unwrap();
+        assert_eq!((major, minor), TORCH);
+        assert!(loaded(CPU_LIBRARY).is_some());
+    }
+
+    #[test]
+    fn the_processor_is_always_listed() {
+        assert_eq!(list().unwrap()[0]["name"], "cpu");
+        assert_eq!(parse("cpu").unwrap(), Device::Cpu);
+    }
+
+    #[test]
+    fn an_unknown_device_is_named() {
+        for name in ["gpu", "", "cuda:x", "cuda:", "cpu:1", "cuda:-1", "cuda:99999999999999999999"]
+        {
+            let error = parse(name).unwrap_err();
+            assert!(matches!(error, Error::InvalidArgument(_)), "{name}: {error}");
+            assert!(error.to_string().contains(name));
+        }
+    }
+
+    #[test]
+    fn a_missing_device_is_an_error_that_says_why() {
+        let error = parse("cuda:999").unwrap_err();
+        assert!(matches!(error, Error::Device(_)), "{error}");
+    }
+}

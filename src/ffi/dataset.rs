@@ -1,0 +1,100 @@
+use std::ffi::c_char;
+use std::path::Path;
+
+use super::arguments::{Out, free, guard, options, required, required_str, text};
+use super::hmtl_error;
+use crate::Error;
+use crate::data::{Dataset, ReadOptions};
+
+/// A read-only collection of annotated documents.
+pub struct hmtl_dataset(pub(super) Dataset);
+
+/// Opens the data set at `path`, a file or a folder, with the reader named `format`: conll2003,
+/// conll2012, docred, dygie, conll04, gum, litbank, brat or jsonl. Options: `skip_invalid` (true
+/// leaves out what does not follow the format, and counts it), `tag_column` (conll2003: from 0).
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn hmtl_dataset_open(
+    format: *const c_char,
+    path: *const c_char,
+    options_json: *const c_char,
+    out_dataset: *mut *mut hmtl_dataset,
+) -> *mut hmtl_error {
+    guard(|| {
+        // SAFETY: as the header says.
+        let (format, path, options, out) = unsafe {
+            let (format, path) = (required_str(format, "format")?, required_str(path, "path")?);
+            (format, path, options(options_json)?, Out::new(out_dataset, "out_dataset")?)
+        };
+        out.give(hmtl_dataset(Dataset::open(format.parse()?, Path::new(path), &options)?));
+        Ok(())
+    })
+}
+
+/// Reads a data set from JSON Lines in memory, one document a line, as annotation returns them.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn hmtl_dataset_from_jsonl(
+    jsonl: *const c_char,
+    jsonl_len: usize,
+    out_dataset: *mut *mut hmtl_dataset,
+) -> *mut hmtl_error {
+    guard(|| {
+        // SAFETY: as the header says.
+        let (jsonl, out) =
+            unsafe { (text(jsonl, jsonl_len, "jsonl")?, Out::new(out_dataset, "out_dataset")?) };
+        out.give(hmtl_dataset(Dataset::from_jsonl(jsonl, &ReadOptions::default())?));
+        Ok(())
+    })
+}
+
+/// Describes the data set as JSON: `{"documents":50,"sentences":400,"tokens":9000,
+/// "mentions":1200,"clusters":300,"tasks":{"ner":50},"labels":{"ner":{"PER":400}},
+/// "relations":{},"skipped":0}`.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn hmtl_dataset_info(
+    dataset: *const hmtl_dataset,
+    out_json: *mut *mut c_char,
+) -> *mut hmtl_error {
+    guard(|| {
+        // SAFETY: as the header says.
+        let (dataset, out) =
+            unsafe { (required(dataset, "dataset")?, Out::new(out_json, "out_json")?) };
+        out.json(&dataset.0.info())
+    })
+}
+
+/// Returns the number of documents; 0 when `dataset` is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hmtl_dataset_len(dataset: *const hmtl_dataset) -> usize {
+    // SAFETY: as the header says.
+    unsafe { dataset.as_ref() }.map_or(0, |d| d.0.documents.len())
+}
+
+/// Writes document `index` as JSON, in the shape that annotation returns.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn hmtl_dataset_get(
+    dataset: *const hmtl_dataset,
+    index: usize,
+    out_json: *mut *mut c_char,
+) -> *mut hmtl_error {
+    guard(|| {
+        // SAFETY: as the header says.
+        let (dataset, out) =
+            unsafe { (required(dataset, "dataset")?, Out::new(out_json, "out_json")?) };
+        let documents = &dataset.0.documents;
+        let document = documents.get(index).ok_or_else(|| {
+            Error::invalid(format!("index {index} of a data set of {} documents", documents.len()))
+        })?;
+        out.json(document)
+    })
+}
+
+/// Frees the data set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hmtl_dataset_free(dataset: *mut hmtl_dataset) {
+    // SAFETY: as the header says.
+    unsafe { free(dataset) }
+}
