@@ -6,6 +6,8 @@ use serde::Deserialize;
 use super::{COREF, EMD, RELATION, Source};
 use crate::{Document, DocumentBuilder, Result, Span};
 
+type Link = (usize, usize, usize, usize, String);
+
 #[derive(Deserialize)]
 struct Entry {
     #[serde(alias = "doc_id")]
@@ -14,7 +16,7 @@ struct Entry {
     /// By sentence: first, last, label; predictions may follow.
     ner: Option<Vec<Vec<(usize, usize, String)>>>,
     /// By sentence: first and last of head and tail, label.
-    relations: Option<Vec<Vec<(usize, usize, usize, usize, String)>>>,
+    relations: Option<Vec<Vec<Link>>>,
     clusters: Option<Vec<Vec<(usize, usize)>>>,
 }
 

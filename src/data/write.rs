@@ -66,8 +66,9 @@ fn conll2003(doc: &Document, out: &mut String) -> Result<()> {
     }
     out.push_str("-DOCSTART- -X- -X- O\n\n");
     for sentence in &doc.sentences {
-        for t in sentence.first_token..sentence.last_token {
-            let _ = writeln!(out, "{} -X- -X- {}", doc.token_text(t), tags[t]);
+        let tokens = sentence.first_token..sentence.last_token;
+        for (t, tag) in tokens.clone().zip(&tags[tokens]) {
+            let _ = writeln!(out, "{} -X- -X- {tag}", doc.token_text(t));
         }
         out.push('\n');
     }

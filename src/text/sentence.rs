@@ -93,11 +93,11 @@ fn breaks(before: &str, after: &str) -> bool {
     if is_item(after) || is_speech(after) {
         return true;
     }
-    let heading = before.split_whitespace().count() <= HEADING_WORDS
+    // A short line before a long one is a heading.
+    before.split_whitespace().count() <= HEADING_WORDS
         && !before.ends_with([',', ';', '-', '–', '—'])
         && after.starts_with(|c: char| c.is_uppercase() || c.is_numeric())
-        && before.chars().count() * 2 < after.chars().count();
-    heading
+        && before.chars().count() * 2 < after.chars().count()
 }
 
 /// "- item", "• item", "3. item", "b) item"
