@@ -9,7 +9,7 @@ mod coreference;
 mod relation_f1;
 mod span_f1;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -138,6 +138,11 @@ impl Counts {
             "gold": self.gold, "predicted": self.predicted, "correct": self.correct,
         })
     }
+}
+
+/// Mean F1 of the labels. The fold starts from zero: an empty sum of floats is minus zero.
+fn macro_f1(labels: &BTreeMap<String, Counts>) -> f64 {
+    labels.values().map(Counts::f1).fold(0.0, |a, b| a + b) / labels.len().max(1) as f64
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::json;
 
-use super::{Counts, Score, ScoreOptions};
+use super::{Counts, Score, ScoreOptions, macro_f1};
 use crate::{Document, Mention, Relation, Span};
 
 /// What an argument stands for: an entity of the gold document, one that only the prediction has,
@@ -100,12 +100,11 @@ pub(super) fn score<'a>(
             counts.add(&of(&gold_facts), &of(&predicted_facts));
         }
     }
-    let macro_f1 = labels.values().map(Counts::f1).sum::<f64>() / labels.len().max(1) as f64;
     let per_label: BTreeMap<_, _> = labels.iter().map(|(l, c)| (l, c.json())).collect();
     let details = json!({
         "arguments": if by_entity { "entities" } else { "mentions" },
         "strict": strict.json(),
-        "macro_f1": macro_f1,
+        "macro_f1": macro_f1(&labels),
         "boundaries": boundaries.json(),
         "mentions": mentions.json(),
         "last_token": last.json(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::{Counts, Score, ScoreOptions};
+use super::{Counts, Score, ScoreOptions, macro_f1};
 use crate::{Document, Span};
 
 pub(super) fn score<'a>(
@@ -42,11 +42,10 @@ pub(super) fn score<'a>(
             counts.add(&of(&gold), &of(&predicted));
         }
     }
-    let macro_f1 = labels.values().map(Counts::f1).sum::<f64>() / labels.len().max(1) as f64;
     let per_label: BTreeMap<_, _> = labels.iter().map(|(l, c)| (l, c.json())).collect();
     let details = json!({
         "micro": micro.json(),
-        "macro_f1": macro_f1,
+        "macro_f1": macro_f1(&labels),
         "untyped": untyped.json(),
         "labels": per_label,
         "ignored_gold": ignored.values().sum::<usize>(),
