@@ -1,0 +1,80 @@
+//! `hmtl evaluate`: the score of a task on a data set.
+
+use std::path::PathBuf;
+
+use hmtl::data::{Dataset, Format, ReadOptions};
+use hmtl::metric::Singletons;
+use hmtl::model::EvaluateOptions;
+use hmtl::{Cancel, Error, Result};
+use serde_json::json;
+
+use super::inspect::outline;
+use super::{ModelArguments, convert, spinner};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    model: ModelArguments,
+    /// The task of the model to score.
+    #[arg(long)]
+    task: String,
+    /// conll2003, conll2012, docred, dygie, conll04, gum, litbank, brat or jsonl.
+    #[arg(long)]
+    format: Format,
+    /// A file or a folder.
+    #[arg(long, value_name = "PATH")]
+    data: PathBuf,
+    /// Prints one JSON object, whose `score` is the main figure, 0 to 1.
+    #[arg(long)]
+    json: bool,
+    /// Counts gold labels that the model does not know as misses.
+    #[arg(long)]
+    all_labels: bool,
+    /// Coreference clusters of one mention: auto (as the gold has them), keep or drop.
+    #[arg(long, default_value = "auto", value_parser = singletons)]
+    singletons: Singletons,
+    /// Leaves out what does not follow the format, instead of failing.
+    #[arg(long)]
+    skip_invalid: bool,
+}
+
+fn singletons(name: &str) -> Result<Singletons, String> {
+    serde_json::from_value(json!(name)).map_err(|_| "not auto, keep or drop".into())
+}
+
+pub fn run(arguments: Arguments) -> Result<()> {
+    let Arguments { model, task, format, data, json, all_labels, singletons, skip_invalid } =
+        arguments;
+    let model = model.load(Some(vec![task.clone()]))?;
+    let read = ReadOptions { skip_invalid, ..ReadOptions::default() };
+    let dataset = Dataset::open(format, &data, &read)?;
+    convert::report_skips(&dataset);
+    let bar = spinner(format!("annotating {} documents", dataset.documents.len()));
+    let options = EvaluateOptions { all_labels, singletons };
+    let evaluation = model.evaluate(&task, &dataset.documents, &options, &Cancel::new());
+    bar.iter().for_each(|b| b.finish_and_clear());
+    let evaluation = evaluation?;
+    if evaluation.layer != task {
+        eprintln!("hmtl: the gold is the data's layer `{}`", evaluation.layer);
+    }
+    let unknown: usize = evaluation.unknown_labels.values().sum();
+    if unknown > 0 {
+        let labels: Vec<&str> = evaluation.unknown_labels.keys().map(String::as_str).collect();
+        let what = if all_labels {
+            "count as misses"
+        } else {
+            "are left out (--all-labels counts them as misses)"
+        };
+        eprintln!(
+            "hmtl: {unknown} gold items {what}, as the model does not know their labels: {}",
+            labels.join(", ")
+        );
+    }
+    let value = serde_json::to_value(&evaluation).map_err(|e| Error::Internal(e.to_string()))?;
+    if json {
+        println!("{value}");
+    } else {
+        print!("{}", outline(&value, 0));
+    }
+    Ok(())
+}
