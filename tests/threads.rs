@@ -93,7 +93,7 @@ fn sixteen_callers_get_what_one_gets_from_a_fixed_number_of_threads() {
     let before = threads();
     let most = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        for caller in 0..CALLERS {
+        let start = |caller| {
             let (model, alone, most) = (&model, &alone, &most);
             scope.spawn(move || {
                 for round in 0..ROUNDS {
@@ -101,8 +101,11 @@ fn sixteen_callers_get_what_one_gets_from_a_fixed_number_of_threads() {
                     assert_eq!(model.annotate(SENTENCES[at]), alone[at]);
                     most.fetch_max(threads(), Ordering::Relaxed);
                 }
-            });
-        }
+            })
+        };
+        let callers: Vec<_> = (0..CALLERS).map(start).collect();
+        // The end of the scope waits for the closures, not for the threads that ran them.
+        callers.into_iter().for_each(|caller| caller.join().unwrap());
     });
     assert!(most.into_inner() <= before + CALLERS, "the library started threads");
     assert_eq!(threads(), before, "callers left threads behind");
