@@ -68,8 +68,8 @@ fn texts_are_annotated_in_every_format() {
     assert_eq!(lines.lines().count(), 2);
     assert!(lines.contains(r#""offsets":"utf16""#));
     succeeds(&["annotate", "--model", model, "--format", "text", &one], "");
-    let (page, _) = succeeds(&["annotate", "--model", model, "--format", "html", &one, &two], "");
-    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+    let (page, _) = succeeds(&["annotate", "--model", model, "--format", "html", &one, "-"], "x");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"));
     assert!(!page.contains("<it>"));
 }
 
@@ -85,13 +85,13 @@ fn evaluation_prints_one_object_with_a_score() {
     let result: Value = serde_json::from_str(&json).unwrap();
     assert!((0.0..=1.0).contains(&result["score"].as_f64().unwrap()));
     assert_eq!(result["unknown_labels"]["PRIZE"], 1);
-    assert!(notes.contains("left out: PRIZE (1)"), "{notes}");
+    assert!(notes.contains("PRIZE") && notes.contains("--all-labels"), "{notes}");
     let (text, _) = succeeds(&[&base[..], &["--all-labels"]].concat(), "");
-    assert!(text.starts_with("ner  0."), "{text}");
+    assert!(text.contains("score: "), "{text}");
     // The data has one mention layer, `ner`.
     let arguments: Vec<&str> = base.iter().map(|a| if *a == "ner" { "emd" } else { a }).collect();
     let (_, notes) = succeeds(&arguments, "");
-    assert!(notes.contains("layer ner"), "{notes}");
+    assert!(notes.contains("layer `ner`"), "{notes}");
     let arguments: Vec<&str> = base.iter().map(|a| if *a == "ner" { "coref" } else { a }).collect();
     fails(&arguments, "no gold for task `coref`");
 }
@@ -107,6 +107,7 @@ fn data_is_converted() {
     let back = back.to_str().unwrap();
     succeeds(&["convert", "--from", "jsonl", "--to", "conll2003", &lines, back], "");
     assert!(fs::read_to_string(back).unwrap().contains("Keller -X- -X- I-PER"));
+    fails(&["convert", "--from", "jsonl", "--to", "brat", &lines], "folder");
     fails(&["convert", "--from", "jsonl", "--to", "jsonl", &gold], "gold.conll:1");
 }
 
@@ -119,7 +120,7 @@ fn a_model_is_described() {
     let info: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(info["tasks"]["relation"]["arguments"], "emd");
     let (text, _) = succeeds(&["inspect", model], "");
-    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), info);
+    assert!(text.contains("labels: PER, ORG, LOC"), "{text}");
 }
 
 #[test]
@@ -133,7 +134,7 @@ fn errors_are_one_line_and_usage_is_two() {
     fails(&["annotate", "--model", model, "--device", "cuda:99"], "cuda:99");
     let binary = dir.path().join("binary");
     fs::write(&binary, b"ab\xff").unwrap();
-    fails(&["annotate", "--model", model, binary.to_str().unwrap()], "not valid UTF-8 at byte 2");
+    fails(&["annotate", "--model", model, binary.to_str().unwrap()], "not UTF-8 text: see byte 2");
     assert_eq!(hmtl(&["annotate", "--format", "xml"], "").status.code(), Some(2));
     assert_eq!(hmtl(&[], "").status.code(), Some(2));
 }

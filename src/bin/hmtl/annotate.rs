@@ -1,108 +1,159 @@
-//! `hmtl annotate`: texts in, annotations out.
+//! `hmtl annotate`: texts in, documents out.
 
 use std::fs;
-use std::io::{Read as _, stdin};
+use std::io::{IsTerminal as _, Read as _, Write as _, stderr, stdin, stdout};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use hmtl::model::{AnnotateOptions, LoadOptions};
+use hmtl::model::AnnotateOptions;
 use hmtl::{Cancel, Document, Error, OffsetUnit, Result};
+use indicatif::ProgressBar;
 
-use crate::{listing, load, page};
+use super::{ModelArguments, html, listing};
+
+/// Files read ahead: what is annotated together.
+const GROUP: usize = 32;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Text files; standard input when there are none.
+    /// UTF-8 texts; standard input when there is none, or for `-`.
     files: Vec<PathBuf>,
-    /// Model directory; the model that ships with hmtl when absent.
-    #[arg(long)]
-    model: Option<PathBuf>,
-    /// Tasks to run, such as ner,coref; all when absent.
+    #[command(flatten)]
+    model: ModelArguments,
+    /// What to look for, such as ner,coref; all tasks of the model when absent.
     #[arg(long, value_delimiter = ',')]
     tasks: Option<Vec<String>>,
-    /// cpu, cuda or cuda:N
-    #[arg(long, default_value = "cpu")]
-    device: String,
-    #[arg(long, value_enum, default_value = "json")]
-    format: Output,
-    /// Unit of positions: byte, char or utf16.
-    #[arg(long, default_value = "byte", value_parser = offset_unit)]
-    offsets: OffsetUnit,
-    /// Leaves out labels and relations of a lower probability.
-    #[arg(long)]
+    /// How to show the result.
+    #[arg(long, default_value = "json")]
+    format: Format,
+    /// Unit of positions in JSON.
+    #[arg(long, default_value = "byte")]
+    offsets: Offsets,
+    /// Leaves out labels and relations of a lower probability, 0 to 1.
+    #[arg(long, value_name = "X")]
     min_score: Option<f32>,
-    /// Shows coreference mentions that nothing refers to as clusters of one.
+    /// Shows coreference clusters of one mention, too.
     #[arg(long)]
     singletons: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum Output {
-    /// One text: an object; several: an array. Indented.
+enum Format {
+    /// Indented; an array when there are several files.
     Json,
-    /// A line for each text.
+    /// A document a line.
     Jsonl,
-    /// A listing to read.
+    /// For reading: mentions in brackets, relations, clusters.
     Text,
-    /// A page to look at.
+    /// A page that needs nothing else.
     Html,
 }
 
-fn offset_unit(name: &str) -> Result<OffsetUnit, String> {
-    serde_json::from_value(name.into()).map_err(|_| "not byte, char or utf16".into())
+#[derive(Clone, Copy, ValueEnum)]
+enum Offsets {
+    Byte,
+    Char,
+    Utf16,
 }
 
-pub fn run(arguments: &Arguments) -> Result<()> {
-    let texts = texts(&arguments.files)?;
-    let device = arguments.device.clone();
-    let options = LoadOptions { device, tasks: arguments.tasks.clone() };
-    let model = load(arguments.model.as_deref(), &options)?;
-    let options = AnnotateOptions {
-        tasks: arguments.tasks.clone(),
-        min_score: arguments.min_score,
-        singletons: arguments.singletons,
-        offsets: arguments.offsets,
-    };
-    // The listing and the page cut the text, which is in bytes.
-    let readable = matches!(arguments.format, Output::Text | Output::Html);
-    let options =
-        if readable { AnnotateOptions { offsets: OffsetUnit::Byte, ..options } } else { options };
-    let mut docs = model.annotate_batch(&texts, &options, &Cancel::new())?;
-    for (doc, file) in docs.iter_mut().zip(&arguments.files) {
-        doc.id = Some(file.display().to_string());
-    }
-    print!("{}", show(&docs, arguments.format)?);
-    Ok(())
-}
-
-fn texts(files: &[PathBuf]) -> Result<Vec<String>> {
+pub fn run(arguments: Arguments) -> Result<()> {
+    let Arguments { mut files, model, tasks, format, offsets, min_score, singletons } = arguments;
     if files.is_empty() {
-        let mut bytes = Vec::new();
-        let input = Path::new("standard input");
-        stdin().read_to_end(&mut bytes).map_err(|e| Error::io(input, e))?;
-        return Ok(vec![text(input, bytes)?]);
+        files.push("-".into());
     }
-    let read = |file: &PathBuf| text(file, fs::read(file).map_err(|e| Error::io(file, e))?);
-    files.iter().map(read).collect()
+    // Before the model is loaded, which takes longer.
+    if let Some(missing) = files.iter().find(|f| !is_stdin(f) && !f.exists()) {
+        return Err(Error::io(missing, std::io::ErrorKind::NotFound.into()));
+    }
+    let model = model.load(tasks)?;
+    let options = AnnotateOptions {
+        min_score,
+        singletons,
+        offsets: match (format, offsets) {
+            // These show text, not positions.
+            (Format::Text | Format::Html, _) | (_, Offsets::Byte) => OffsetUnit::Byte,
+            (_, Offsets::Char) => OffsetUnit::Char,
+            (_, Offsets::Utf16) => OffsetUnit::Utf16,
+        },
+        ..AnnotateOptions::default()
+    };
+    let mut writer = Writer { format, many: files.len() > 1, written: 0 };
+    let bar = (files.len() > GROUP && stderr().is_terminal())
+        .then(|| ProgressBar::new(files.len() as u64));
+    writer.begin()?;
+    for group in files.chunks(GROUP) {
+        let texts = group.iter().map(|f| read(f)).collect::<Result<Vec<_>>>()?;
+        let docs = model.annotate_batch(&texts, &options, &Cancel::new())?;
+        for (file, mut doc) in group.iter().zip(docs) {
+            doc.id = (!is_stdin(file)).then(|| file.display().to_string());
+            writer.document(&doc)?;
+        }
+        bar.iter().for_each(|bar| bar.inc(group.len() as u64));
+    }
+    writer.end()
 }
 
-fn text(path: &Path, bytes: Vec<u8>) -> Result<String> {
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+fn read(path: &Path) -> Result<String> {
+    let bytes = if is_stdin(path) {
+        let mut bytes = Vec::new();
+        stdin().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        fs::read(path)
+    };
+    let bytes = bytes.map_err(|e| Error::io(path, e))?;
     String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
-        Error::invalid(format!("{}: is not valid UTF-8 at byte {at}", path.display()))
+        Error::invalid(format!("{} is not UTF-8 text: see byte {at}", path.display()))
     })
 }
 
-fn show(docs: &[Document], format: Output) -> Result<String> {
-    let json = |e: serde_json::Error| Error::Internal(e.to_string());
-    Ok(match (format, docs) {
-        (Output::Json, [doc]) => serde_json::to_string_pretty(doc).map_err(json)? + "\n",
-        (Output::Json, docs) => serde_json::to_string_pretty(docs).map_err(json)? + "\n",
-        (Output::Jsonl, docs) => {
-            let lines = docs.iter().map(|d| serde_json::to_string(d).map_err(json));
-            lines.collect::<Result<Vec<_>>>()?.join("\n") + "\n"
+struct Writer {
+    format: Format,
+    many: bool,
+    written: usize,
+}
+
+impl Writer {
+    fn begin(&self) -> Result<()> {
+        match self.format {
+            Format::Json if self.many => put("[\n"),
+            Format::Html => put(html::HEAD),
+            _ => Ok(()),
         }
-        (Output::Text, docs) => docs.iter().map(listing::listing).collect::<Vec<_>>().join("\n"),
-        (Output::Html, docs) => page::page(docs),
-    })
+    }
+
+    fn document(&mut self, doc: &Document) -> Result<()> {
+        let internal = |e: serde_json::Error| Error::Internal(e.to_string());
+        let separator = match self.format {
+            Format::Json if self.written > 0 => ",\n",
+            Format::Text if self.written > 0 => "\n",
+            _ => "",
+        };
+        self.written += 1;
+        let text = match self.format {
+            Format::Json => serde_json::to_string_pretty(doc).map_err(internal)?,
+            Format::Jsonl => serde_json::to_string(doc).map_err(internal)? + "\n",
+            Format::Text => listing::listing(doc),
+            Format::Html => html::section(doc),
+        };
+        put(separator)?;
+        put(&text)
+    }
+
+    fn end(&self) -> Result<()> {
+        match self.format {
+            Format::Json if self.many => put("\n]\n"),
+            Format::Json => put("\n"),
+            Format::Html => put(html::TAIL),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn put(text: &str) -> Result<()> {
+    stdout().write_all(text.as_bytes()).map_err(|e| Error::io("standard output", e))
 }

@@ -1,28 +1,110 @@
-//! `hmtl inspect`: what a model is and knows.
+//! `hmtl inspect`: what a model is.
 
 use std::path::PathBuf;
 
-use hmtl::model::LoadOptions;
-use hmtl::{Error, Result};
+use hmtl::Result;
+use serde_json::Value;
 
-use crate::load;
+use super::ModelArguments;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Model directory; the model that ships with hmtl when absent.
+    /// Model directory; the model that ships with the library when absent.
     model: Option<PathBuf>,
-    /// Prints one line of JSON instead of indented JSON.
+    /// Prints one JSON object.
     #[arg(long)]
     json: bool,
 }
 
-pub fn run(arguments: &Arguments) -> Result<()> {
-    let info = load(arguments.model.as_deref(), &LoadOptions::default())?.info()?;
-    let text = if arguments.json {
-        serde_json::to_string(&info)
+pub fn run(arguments: Arguments) -> Result<()> {
+    let Arguments { model, json } = arguments;
+    let info = ModelArguments { model, device: "cpu".into() }.load(None)?.info()?;
+    if json {
+        println!("{info}");
     } else {
-        serde_json::to_string_pretty(&info)
-    };
-    println!("{}", text.map_err(|e| Error::Internal(e.to_string()))?);
+        print!("{}", outline(&info, 0));
+    }
     Ok(())
+}
+
+/// JSON as an indented outline; short lists stand on one line.
+pub fn outline(value: &Value, depth: usize) -> String {
+    let pad = "  ".repeat(depth);
+    match value {
+        Value::Object(map) => {
+            let lines =
+                map.iter().filter(|(_, v)| !is_nothing(v)).map(|(key, value)| match value {
+                    Value::Object(_) => format!("{pad}{key}\n{}", outline(value, depth + 1)),
+                    Value::Array(items) if !items.iter().all(is_short) => {
+                        format!("{pad}{key}\n{}", outline(value, depth + 1))
+                    }
+                    _ => format!("{pad}{key}: {}\n", scalar(value)),
+                });
+            lines.collect()
+        }
+        Value::Array(items) => {
+            let lines = items.iter().map(|item| match item {
+                Value::Object(_) | Value::Array(_) => {
+                    let item = outline(item, depth + 1);
+                    format!("{pad}-{}", item.strip_prefix(&pad).map_or(&*item, |i| &i[1..]))
+                }
+                _ => format!("{pad}- {}\n", scalar(item)),
+            });
+            lines.collect()
+        }
+        _ => format!("{pad}{}\n", scalar(value)),
+    }
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(s) => s.is_empty(),
+        Value::Array(a) => a.is_empty(),
+        Value::Object(o) => o.is_empty(),
+        _ => false,
+    }
+}
+
+fn is_short(value: &Value) -> bool {
+    match value {
+        Value::String(s) => s.len() < 40,
+        Value::Array(_) | Value::Object(_) => false,
+        _ => true,
+    }
+}
+
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::String(s) => s.clone(),
+        Value::Number(n) if n.is_f64() => {
+            let rounded = format!("{:.4}", n.as_f64().unwrap_or_default());
+            rounded.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
+        Value::Array(items) => items.iter().map(scalar).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_outline_is_indented_and_leaves_out_what_is_empty() {
+        let value = json!({
+            "labels": ["PER", "ORG"],
+            "limits": [],
+            "score": 0.75,
+            "sources": [{"license": "MIT", "name": "a"}],
+            "task": {"kind": "spans"},
+        });
+        assert_eq!(
+            outline(&value, 0),
+            "labels: PER, ORG\nscore: 0.75\nsources\n  - license: MIT\n    name: a\n\
+             task\n  kind: spans\n"
+        );
+    }
 }

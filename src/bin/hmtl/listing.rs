@@ -1,50 +1,77 @@
-//! Annotations as a listing to read.
+//! A document as plain text for reading.
 
 use std::fmt::Write as _;
 
-use hmtl::{Document, Mention};
+use hmtl::Document;
 
-/// Mentions, relations and clusters of a document, a line each.
+use super::pieces::{Piece, pieces, tags};
+
+/// Sentences with their mentions in brackets, then relations and clusters.
 pub fn listing(doc: &Document) -> String {
     let mut out = String::new();
     if let Some(id) = &doc.id {
-        let _ = writeln!(out, "== {id}");
+        let _ = writeln!(out, "{id}\n");
     }
-    let labelled: Vec<&Mention> = doc.mentions.iter().filter(|m| !m.labels.is_empty()).collect();
-    if !labelled.is_empty() {
-        out.push_str("mentions\n");
+    let mut crossing = Vec::new();
+    for sentence in &doc.sentences {
+        let (pieces, others) = pieces(doc, sentence.start..sentence.end);
+        crossing.extend(others);
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => out += &text.replace(['\n', '\r'], " "),
+                Piece::Open(_) => out.push('['),
+                Piece::Close(mention) => {
+                    let tags = tags(mention).join(" ");
+                    let _ =
+                        if tags.is_empty() { write!(out, "]") } else { write!(out, " | {tags}]") };
+                }
+            }
+        }
+        out.push('\n');
     }
-    for mention in labelled {
-        let labels: Vec<String> = mention
-            .labels
-            .iter()
-            .map(|(task, l)| match l.score {
-                Some(score) => format!("{task}={} {score:.2}", l.label),
-                None => format!("{task}={}", l.label),
-            })
-            .collect();
-        let _ = writeln!(out, "  {:<40} {}", one_line(&mention.text), labels.join("  "));
+    let one_line = |m: usize| doc.mentions[m].text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if !crossing.is_empty() {
+        out += "\nmentions that cross others\n";
+        for mention in crossing {
+            let _ = writeln!(out, "  {} | {}", mention.text, tags(mention).join(" "));
+        }
     }
     if !doc.relations.is_empty() {
-        out.push_str("relations\n");
-    }
-    for relation in &doc.relations {
-        let text = |m: usize| one_line(&doc.mentions[m].text);
-        let (head, tail) = (text(relation.head), text(relation.tail));
-        let score = relation.score.map(|s| format!("  {s:.2}")).unwrap_or_default();
-        let _ = writeln!(out, "  {head} --{}--> {tail}{score}", relation.label);
+        out += "\nrelations\n";
+        for relation in &doc.relations {
+            let (head, tail) = (one_line(relation.head), one_line(relation.tail));
+            let score = relation.score.map_or(String::new(), |s| format!("  ({s:.2})"));
+            let _ = writeln!(out, "  {head} --{}--> {tail}{score}", relation.label);
+        }
     }
     if !doc.clusters.is_empty() {
-        out.push_str("clusters\n");
-    }
-    for cluster in &doc.clusters {
-        let texts: Vec<String> =
-            cluster.mentions.iter().map(|&m| one_line(&doc.mentions[m].text)).collect();
-        let _ = writeln!(out, "  {}", texts.join(" | "));
+        out += "\nclusters\n";
+        for (c, cluster) in doc.clusters.iter().enumerate() {
+            let names: Vec<String> = cluster.mentions.iter().map(|&m| one_line(m)).collect();
+            let _ = writeln!(out, "  #{}  {}", c + 1, names.join(", "));
+        }
     }
     out
 }
 
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+#[cfg(test)]
+mod tests {
+    use hmtl::{DocumentBuilder, Span};
+
+    use super::*;
+
+    #[test]
+    fn a_listing_shows_mentions_relations_and_clusters() {
+        let doc = Document::from_sentences(&[vec!["Ada", "met", "Bo", "."], vec!["She", "left"]]);
+        let mut build = DocumentBuilder::new(doc);
+        build.label(Span::new(0, 1), "ner", "PER", None);
+        build.relation("relation", "knows", Span::new(0, 1), Span::new(2, 3), Some(0.875));
+        build.cluster(vec![Span::new(0, 1), Span::new(4, 5)]);
+        assert_eq!(
+            listing(&build.finish()),
+            "[Ada | PER #1] met [Bo] .\n[She | #1] left\n\n\
+             relations\n  Ada --knows--> Bo  (0.88)\n\n\
+             clusters\n  #1  Ada, She\n"
+        );
+    }
 }

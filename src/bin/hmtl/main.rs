@@ -1,23 +1,27 @@
-//! The command line: exit code 0, or 1 with one line on standard error that says what to do.
+//! The command line.
 
 mod annotate;
 mod convert;
 mod evaluate;
+mod html;
 mod inspect;
 mod listing;
-mod page;
+mod pieces;
 mod train;
 
-use std::path::{Path, PathBuf};
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use hmtl::model::LoadOptions;
 use hmtl::{Model, Result};
+use indicatif::ProgressBar;
 
 /// Entities, mentions, relations and coreference from text.
 #[derive(Parser)]
-#[command(name = "hmtl", version, max_term_width = 100)]
+#[command(version, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -29,24 +33,40 @@ enum Command {
     Annotate(annotate::Arguments),
     /// Trains a model.
     Train(train::Arguments),
-    /// Scores a model on annotated data.
+    /// Scores a model on a data set.
     Evaluate(evaluate::Arguments),
-    /// Converts annotated data between formats.
+    /// Converts a data set to another format.
     Convert(convert::Arguments),
     /// Describes a model.
     Inspect(inspect::Arguments),
 }
 
+/// The model to use.
+#[derive(clap::Args)]
+struct ModelArguments {
+    /// Model directory; the model that ships with the library when absent.
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// cpu, cuda or cuda:N.
+    #[arg(long, default_value = "cpu")]
+    device: String,
+}
+
+impl ModelArguments {
+    fn load(self, tasks: Option<Vec<String>>) -> Result<Model> {
+        let dir = self.model.map_or_else(Model::default_dir, Ok)?;
+        Model::load(&dir, &LoadOptions { device: self.device, tasks })
+    }
+}
+
 fn main() -> ExitCode {
-    // `hmtl ... | head` ends quietly, as other tools do, instead of failing to print.
-    // SAFETY: called before any other thread exists.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    set_up_process();
     let result = match Arguments::parse().command {
-        Command::Annotate(arguments) => annotate::run(&arguments),
+        Command::Annotate(arguments) => annotate::run(arguments),
         Command::Train(arguments) => train::run(arguments),
-        Command::Evaluate(arguments) => evaluate::run(&arguments),
-        Command::Convert(arguments) => convert::run(&arguments),
-        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Evaluate(arguments) => evaluate::run(arguments),
+        Command::Convert(arguments) => convert::run(arguments),
+        Command::Inspect(arguments) => inspect::run(arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -57,8 +77,25 @@ fn main() -> ExitCode {
     }
 }
 
-/// Loads the named model, or the one that ships with the library.
-fn load(dir: Option<&Path>, options: &LoadOptions) -> Result<Model> {
-    let dir = dir.map_or_else(Model::default_dir, |d| Ok(PathBuf::from(d)))?;
-    Model::load(&dir, options)
+/// What a program may do with its process, and a library may not.
+fn set_up_process() {
+    // SAFETY: the default action, before any thread is there: `hmtl ... | head` ends quietly.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    // Tensors come and go: giving their memory back to the system each time, as glibc does with
+    // large pieces, takes up to a third of the time.
+    #[cfg(target_env = "gnu")]
+    // SAFETY: settings of the allocator, before any thread is there.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 30);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 1 << 30);
+    }
+}
+
+/// A sign of life on standard error, where a terminal watches.
+fn spinner(message: String) -> Option<ProgressBar> {
+    std::io::stderr().is_terminal().then(|| {
+        let bar = ProgressBar::new_spinner().with_message(message);
+        bar.enable_steady_tick(Duration::from_millis(100));
+        bar
+    })
 }
