@@ -36,16 +36,26 @@ fn c_program_passes() {
         .expect("cc");
     assert!(status.success());
     let model = common::tiny_model();
-    let out = Command::new(&exe)
-        .arg(model.path().join("model"))
-        .env_remove("HMTL_MODEL")
-        .output()
-        .unwrap();
+    let dir = model.path().join("model");
+    let out = Command::new(&exe).arg(&dir).env("HMTL_MODEL", &dir).output().unwrap();
     let (stdout, stderr) =
         (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
     assert!(out.status.success(), "{}: {stdout}{stderr}", out.status);
     // The library is a guest: nothing of its own reaches the terminal.
     assert_eq!((stdout.as_ref(), stderr.as_ref()), ("ok\n", ""));
+}
+
+#[test]
+fn the_header_is_cpp_too() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let status = Command::new(env::var_os("CXX").unwrap_or_else(|| "c++".into()))
+        .args(["-std=c++17", "-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only"])
+        .args(["-x", "c++", "-include", "hmtl.h", "-I"])
+        .arg(root.join("include"))
+        .arg("/dev/null")
+        .status()
+        .expect("c++");
+    assert!(status.success());
 }
 
 /// The library exports exactly the functions that the header declares.

@@ -24,7 +24,23 @@ struct Shared(*mut hmtl_model);
 unsafe impl Sync for Shared {}
 
 impl Shared {
+    /// As tokens and as text, in one string.
     fn annotate(&self, sentence: &str) -> String {
+        self.annotate_tokens(sentence) + &self.annotate_text(sentence)
+    }
+
+    fn annotate_text(&self, text: &str) -> String {
+        let mut json = ptr::null_mut();
+        // SAFETY: all pointers are valid for the call.
+        unsafe {
+            let data = text.as_ptr().cast();
+            let error = hmtl_model_annotate(self.0, data, text.len(), ptr::null(), &mut json);
+            assert!(error.is_null(), "{:?}", CStr::from_ptr(hmtl_error_message(error)));
+            take(json)
+        }
+    }
+
+    fn annotate_tokens(&self, sentence: &str) -> String {
         let tokens: Vec<hmtl_str> = sentence
             .split_whitespace()
             .map(|t| hmtl_str { data: t.as_ptr().cast::<c_char>(), len: t.len() })
@@ -42,10 +58,18 @@ impl Shared {
                 &mut json,
             );
             assert!(error.is_null(), "{:?}", CStr::from_ptr(hmtl_error_message(error)));
-            let copy = CStr::from_ptr(json).to_str().unwrap().to_owned();
-            hmtl_string_free(json);
-            copy
+            take(json)
         }
+    }
+}
+
+/// Copies and frees a string of the library.
+unsafe fn take(json: *mut c_char) -> String {
+    // SAFETY: the library made it, and it is not used again.
+    unsafe {
+        let copy = CStr::from_ptr(json).to_str().unwrap().to_owned();
+        hmtl_string_free(json);
+        copy
     }
 }
 
@@ -69,7 +93,7 @@ fn sixteen_callers_get_what_one_gets_from_a_fixed_number_of_threads() {
     let before = threads();
     let most = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        for caller in 0..CALLERS {
+        let start = |caller| {
             let (model, alone, most) = (&model, &alone, &most);
             scope.spawn(move || {
                 for round in 0..ROUNDS {
@@ -77,8 +101,11 @@ fn sixteen_callers_get_what_one_gets_from_a_fixed_number_of_threads() {
                     assert_eq!(model.annotate(SENTENCES[at]), alone[at]);
                     most.fetch_max(threads(), Ordering::Relaxed);
                 }
-            });
-        }
+            })
+        };
+        let callers: Vec<_> = (0..CALLERS).map(start).collect();
+        // The end of the scope waits for the closures, not for the threads that ran them.
+        callers.into_iter().for_each(|caller| caller.join().unwrap());
     });
     assert!(most.into_inner() <= before + CALLERS, "the library started threads");
     assert_eq!(threads(), before, "callers left threads behind");

@@ -145,6 +145,9 @@ impl Model {
         options: &AnnotateOptions,
         cancel: &Cancel,
     ) -> Result<Vec<Document>> {
+        if let Some(score) = options.min_score.filter(|s| !(0.0..=1.0).contains(s)) {
+            return Err(Error::invalid(format!("min_score must be from 0 to 1, not {score}")));
+        }
         let tasks = Some(options.tasks.as_ref().unwrap_or(&self.tasks).clone());
         let options = &AnnotateOptions { tasks, ..options.clone() };
         let shared = self.shared()?;

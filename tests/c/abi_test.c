@@ -1,4 +1,4 @@
-/* What the C API promises, from C. The argument is a model directory. */
+/* What the C API promises, from C. The argument is a model directory, and HMTL_MODEL names it. */
 #include <hmtl.h>
 #include <stdio.h>
 #include <string.h>
@@ -109,6 +109,8 @@ static int loading_tells_what_is_wrong(const char *dir)
     CHECK(model == NULL);
     OK(hmtl_model_load(dir, "{\"device\": \"cpu\", \"tasks\": [\"ner\"]}", &model));
     hmtl_model_free(model);
+    OK(hmtl_model_load(NULL, NULL, &model));
+    hmtl_model_free(model);
     return 0;
 }
 
@@ -133,6 +135,7 @@ static int texts_are_annotated(const hmtl_model *model)
     REFUSED(hmtl_model_annotate(model, text, 5, "{\"task\":[]}", &json), "task");
     REFUSED(hmtl_model_annotate(model, text, 5, "{\"tasks\":[\"pos\"]}", &json), "pos");
     REFUSED(hmtl_model_annotate(model, text, 5, "{\"offsets\":\"line\"}", &json), "line");
+    REFUSED(hmtl_model_annotate(model, text, 5, "{\"min_score\":50}", &json), "min_score");
     REFUSED(hmtl_model_annotate(model, text, 5, "{\"a\\nb\":1}", &json), "a b");
     CHECK(json == NULL);
     return 0;
