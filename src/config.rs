@@ -136,6 +136,10 @@ pub enum HeadConfig {
         max_sentences: usize,
         #[serde(default = "half")]
         threshold: f64,
+        /// A fact is dropped whose probability is below this share of that of the best fact with
+        /// the same head and label.
+        #[serde(default)]
+        rivalry: f64,
         #[serde(default)]
         feedforward_dropout: f64,
     },
@@ -390,8 +394,15 @@ impl ModelConfig {
             HeadConfig::Biaffine { hidden, .. } => {
                 positive(&format!("task `{name}`: hidden"), *hidden)
             }
-            HeadConfig::HeadSelection { hidden, threshold, .. }
-            | HeadConfig::MentionPairs { hidden, threshold, .. } => {
+            HeadConfig::MentionPairs {
+                hidden, threshold, rivalry, feedforward_dropout, ..
+            } => {
+                positive(&format!("task `{name}`: hidden"), *hidden)?;
+                probability(&format!("task `{name}`: rivalry"), *rivalry)?;
+                probability(&format!("task `{name}`: feedforward_dropout"), *feedforward_dropout)?;
+                probability(&format!("task `{name}`: threshold"), *threshold)
+            }
+            HeadConfig::HeadSelection { hidden, threshold, .. } => {
                 positive(&format!("task `{name}`: hidden"), *hidden)?;
                 probability(&format!("task `{name}`: threshold"), *threshold)
             }

@@ -55,6 +55,7 @@ pub struct MentionPairsOptions {
     pub hidden: i64,
     pub max_sentences: usize,
     pub threshold: f64,
+    pub rivalry: f64,
     pub feedforward_dropout: f64,
 }
 
@@ -174,12 +175,21 @@ impl MentionPairs {
                 }
             }
         }
+        let probability = |cell: usize| pooled[cell] / (1.0 + pooled[cell]); // it sums e^logit
+        // The best fact of each head and label: far weaker ones beside it are seldom right.
+        let mut strongest: HashMap<(usize, usize), f64> = HashMap::new();
+        for cell in 0..pooled.len() {
+            let key = (pairs.entities()[cell / labels].0, cell % labels);
+            let best = strongest.entry(key).or_default();
+            *best = best.max(probability(cell));
+        }
         let mut found = Vec::new();
-        for (cell, odds) in pooled.into_iter().enumerate() {
-            let probability = odds / (1.0 + odds); // the sum of exponents is e^logit
-            if probability > self.options.threshold {
+        for cell in 0..pooled.len() {
+            let (head, label) = (pairs.entities()[cell / labels].0, cell % labels);
+            let least = self.options.rivalry * strongest[&(head, label)];
+            if probability(cell) > self.options.threshold && probability(cell) >= least {
                 let (head, tail) = pairs.mentions(best[cell].1);
-                found.push((head, tail, cell % labels, probability as f32));
+                found.push((head, tail, label, probability(cell) as f32));
             }
         }
         found.sort_by_key(|&(head, tail, label, _)| (head, tail, label));

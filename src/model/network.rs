@@ -63,6 +63,7 @@ impl Network {
                     hidden,
                     max_sentences,
                     threshold,
+                    rivalry,
                     feedforward_dropout,
                     ..
                 } => {
@@ -70,6 +71,7 @@ impl Network {
                         hidden,
                         max_sentences,
                         threshold,
+                        rivalry,
                         feedforward_dropout,
                     };
                     Head::MentionPairs(MentionPairs::new(
