@@ -34,7 +34,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
 }
 
 /// JSON as an indented outline; short lists stand on one line.
-pub fn outline(value: &Value, depth: usize) -> String {
+fn outline(value: &Value, depth: usize) -> String {
     let pad = "  ".repeat(depth);
     match value {
         Value::Object(map) => {
