@@ -11,6 +11,8 @@
 //! Class 0 is "no mention". Training is cross-entropy over all spans; decoding takes the best
 //! class of each span and drops the weaker of two spans that cross.
 
+use std::ops::Range;
+
 use tch::{Kind, Tensor};
 
 use super::SequenceInput;
@@ -18,6 +20,8 @@ use crate::decode::{ScoredSpan, without_crossings};
 use crate::params::{Init, Params};
 use crate::{Result, Span};
 
+/// Starts of spans scored at a time when annotating: bounds memory on long sentences.
+const ROWS: usize = 64;
 /// Wider spans share the last width bias.
 const WIDTHS: i64 = 32;
 
@@ -69,41 +73,52 @@ impl Biaffine {
         })
     }
 
-    /// Scores of all spans: (sequences, start, end, classes).
-    fn scores(&self, x: &SequenceInput) -> Result<Tensor> {
+    /// What the two ends of spans give: (B, L, hidden + 1) each.
+    fn ends(&self, x: &SequenceInput) -> Result<(Tensor, Tensor)> {
         let (batch, length, _) = x.encoded.size3()?;
         let ones = Tensor::f_ones([batch, length, 1], (Kind::Float, x.encoded.device()))?;
         let end_of = |(weight, bias): &(Tensor, Tensor)| -> Result<Tensor> {
             let hidden = x.encoded.f_linear(weight, Some(bias))?.f_relu()?;
-            Ok(Tensor::f_cat(&[&hidden, &ones], 2)?) // (B, L, hidden + 1)
+            Ok(Tensor::f_cat(&[&hidden, &ones], 2)?)
         };
-        let (start, end) = (end_of(&self.start)?, end_of(&self.end)?);
-        let hidden = start.size()[2];
-        let product = self.product.f_view([hidden, self.classes * hidden])?;
-        let scores = start
-            .f_matmul(&product)? // (B, L, classes * hidden)
-            .f_view([batch, length * self.classes, hidden])?
-            .f_matmul(&end.f_transpose(1, 2)?)? // (B, L * classes, L)
-            .f_view([batch, length, self.classes, length])?
-            .f_permute([0, 1, 3, 2])?; // (B, L, L, classes)
-        let position = Tensor::f_arange(length, (Kind::Int64, x.encoded.device()))?;
-        let width = (position.f_unsqueeze(0)? - position.f_unsqueeze(1)?).f_clamp(0, WIDTHS - 1)?;
-        let bias = self.width.f_index_select(0, &width.f_view([-1])?)?;
-        Ok(scores.f_add(&bias.f_view([1, length, length, self.classes])?)?)
+        Ok((end_of(&self.start)?, end_of(&self.end)?))
     }
 
-    /// Positions `(sequence, start, end)` of the spans that exist, flat into (B * L * L).
-    fn spans<'a>(&'a self, x: &'a SequenceInput) -> impl Iterator<Item = (usize, Span, i64)> + 'a {
-        let padded = x.encoded.size()[1] as usize;
-        x.batch.lengths.iter().enumerate().flat_map(move |(b, &length)| {
-            (0..length).flat_map(move |i| {
-                let end = self.max_width.map_or(length, |w| length.min(i + w));
-                (i..end).map(move |j| {
-                    let flat = (b * padded + i) * padded + j;
-                    (b, Span::new(i, j + 1), flat as i64)
-                })
-            })
-        })
+    /// Scores of the spans that begin at the tokens `rows` and end at the tokens `columns`:
+    /// (B, rows, columns, classes).
+    fn scores(
+        &self,
+        (start, end): &(Tensor, Tensor),
+        rows: Range<i64>,
+        columns: Range<i64>,
+    ) -> Result<Tensor> {
+        let (batch, _, hidden) = start.size3()?;
+        let (height, width) = (rows.end - rows.start, columns.end - columns.start);
+        let start = start.f_narrow(1, rows.start, height)?;
+        let end = end.f_narrow(1, columns.start, width)?;
+        let product = self.product.f_view([hidden, self.classes * hidden])?;
+        let scores = start
+            .f_matmul(&product)? // (B, rows, classes * hidden)
+            .f_view([batch, height * self.classes, hidden])?
+            .f_matmul(&end.f_transpose(1, 2)?)? // (B, rows * classes, columns)
+            .f_view([batch, height, self.classes, width])?
+            .f_permute([0, 1, 3, 2])?; // (B, rows, columns, classes)
+        let position =
+            |r: &Range<i64>| Tensor::f_arange_start(r.start, r.end, (Kind::Int64, scores.device()));
+        let apart = position(&columns)?
+            .f_unsqueeze(0)?
+            .f_sub(&position(&rows)?.f_unsqueeze(1)?)?
+            .f_clamp(0, WIDTHS - 1)?; // (rows, columns)
+        let bias = self.width.f_index_select(0, &apart.f_view([-1])?)?;
+        Ok(scores.f_add(&bias.f_view([1, height, width, self.classes])?)?)
+    }
+
+    /// The spans of a sequence of `length` tokens that begin at the tokens `rows`: start and
+    /// inclusive end.
+    fn spans(&self, length: usize, rows: Range<usize>) -> impl Iterator<Item = (usize, usize)> {
+        let widest = self.max_width.unwrap_or(length);
+        let rows = rows.start..rows.end.min(length);
+        rows.flat_map(move |i| (i..length.min(i + widest)).map(move |j| (i, j)))
     }
 
     /// Mean over sequences of the summed cross-entropy of their spans. Gold spans wider than
@@ -117,12 +132,20 @@ impl Biaffine {
                 target[(b * padded + span.first) * padded + span.last - 1] = *label as i64 + 1;
             }
         }
-        let cells: Vec<i64> = self.spans(x).map(|(_, _, flat)| flat).collect();
+        let lengths = x.batch.lengths.iter().enumerate();
+        let cells: Vec<i64> = lengths
+            .flat_map(|(b, &n)| {
+                self.spans(n, 0..n).map(move |(i, j)| ((b * padded + i) * padded + j) as i64)
+            })
+            .collect();
         let target: Vec<i64> = cells.iter().map(|&c| target[c as usize]).collect();
         let device = x.encoded.device();
         let cells = Tensor::f_from_slice(&cells)?.to_device(device);
         let target = Tensor::f_from_slice(&target)?.to_device(device);
-        let scores = self.scores(x)?.f_reshape([-1, self.classes])?.f_index_select(0, &cells)?;
+        let scores = self
+            .scores(&self.ends(x)?, 0..length, 0..length)?
+            .f_reshape([-1, self.classes])?
+            .f_index_select(0, &cells)?;
         let loss =
             scores.f_cross_entropy_loss::<Tensor>(&target, None, tch::Reduction::Sum, -100, 0.0)?;
         Ok(loss.f_div_scalar(batch.max(1))?)
@@ -130,19 +153,28 @@ impl Biaffine {
 
     /// The mentions of each sequence with the probability of their label, in text order.
     pub fn decode(&self, x: &SequenceInput) -> Result<Vec<Vec<ScoredSpan>>> {
-        let probabilities = self.scores(x)?.f_softmax(-1, Kind::Float)?;
-        let (score, class) = probabilities.f_max_dim(-1, false)?; // (B, L, L) both
-        let score = Vec::<f32>::try_from(score.f_contiguous()?.f_view([-1])?)?;
-        let class = Vec::<i64>::try_from(class.f_contiguous()?.f_view([-1])?)?;
+        let (_, length, _) = x.encoded.size3()?;
+        let ends = self.ends(x)?;
+        let widest = self.max_width.map_or(length, |w| w as i64);
         let mut found = vec![Vec::new(); x.batch.lengths.len()];
-        for (b, span, flat) in self.spans(x) {
-            let class = class[flat as usize];
-            if class > 0 {
-                found[b].push(ScoredSpan {
-                    span,
-                    label: class as usize - 1,
-                    score: score[flat as usize],
-                });
+        for first in (0..length).step_by(ROWS) {
+            let rows = first..length.min(first + ROWS as i64);
+            let columns = first..length.min(rows.end - 1 + widest);
+            let width = (columns.end - columns.start) as usize;
+            let probabilities =
+                self.scores(&ends, rows.clone(), columns)?.f_softmax(-1, Kind::Float)?;
+            let (score, class) = probabilities.f_max_dim(-1, false)?; // (B, rows, columns)
+            let score = Vec::<f32>::try_from(score.f_contiguous()?.f_view([-1])?)?;
+            let class = Vec::<i64>::try_from(class.f_contiguous()?.f_view([-1])?)?;
+            let (first, height) = (first as usize, (rows.end - rows.start) as usize);
+            for (b, &length) in x.batch.lengths.iter().enumerate() {
+                for (i, j) in self.spans(length, first..first + height) {
+                    let cell = (b * height + i - first) * width + j - first;
+                    if class[cell] > 0 {
+                        let (label, score) = (class[cell] as usize - 1, score[cell]);
+                        found[b].push(ScoredSpan { span: Span::new(i, j + 1), label, score });
+                    }
+                }
             }
         }
         Ok(found.into_iter().map(without_crossings).collect())

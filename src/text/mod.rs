@@ -27,20 +27,35 @@ pub fn tokenize(text: &str) -> Document {
     let mut tokens: Vec<Token> = Vec::new();
     let mut sentences = Vec::new();
     for range in sentence::split(text) {
-        let first_token = tokens.len();
+        let mut first_token = tokens.len();
         token::split(text, range, &mut tokens);
-        if let (Some(first), Some(last)) = (tokens.get(first_token), tokens.last())
-            && first_token < tokens.len()
-        {
-            sentences.push(Sentence {
-                start: first.start,
-                end: last.end,
-                first_token,
-                last_token: tokens.len(),
-            });
+        for last_token in first_token + 1..=tokens.len() {
+            if last_token == tokens.len()
+                || ends_inside(text, &tokens[first_token..], last_token - first_token)
+            {
+                sentences.push(Sentence {
+                    start: tokens[first_token].start,
+                    end: tokens[last_token - 1].end,
+                    first_token,
+                    last_token,
+                });
+                first_token = last_token;
+            }
         }
     }
     Document::new(text.to_owned(), sentences, tokens)
+}
+
+/// Whether a sentence ends before token `at` of what was taken for one sentence: after a period
+/// that stands alone, so is no abbreviation's, between a word in small letters and a capital.
+fn ends_inside(text: &str, tokens: &[Token], at: usize) -> bool {
+    let word = |t: usize| &text[tokens[t].start..tokens[t].end];
+    at >= 2
+        && word(at - 1) == "."
+        && tokens[at - 1].end < tokens[at].start
+        && word(at).starts_with(char::is_uppercase)
+        && word(at - 2).chars().count() > 1
+        && word(at - 2).chars().all(char::is_lowercase)
 }
 
 #[cfg(test)]
