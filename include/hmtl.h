@@ -251,7 +251,8 @@ hmtl_error *hmtl_model_annotate(const hmtl_model *model,
 
 /**
  * Annotates `count` texts, on all workers at once; `out_json` is an array of documents in their
- * order. The result for a text does not depend on the others. Options as hmtl_model_annotate.
+ * order. But for the rounding of scores, the result for a text does not depend on the others.
+ * Options as hmtl_model_annotate.
  * `cancel` may be NULL.
  */
 HMTL_MUST_USE

@@ -91,7 +91,8 @@ pub unsafe extern "C" fn hmtl_model_annotate(
 }
 
 /// Annotates `count` texts, on all workers at once; `out_json` is an array of documents in their
-/// order. The result for a text does not depend on the others. Options as hmtl_model_annotate.
+/// order. But for the rounding of scores, the result for a text does not depend on the others.
+/// Options as hmtl_model_annotate.
 /// `cancel` may be NULL.
 #[unsafe(no_mangle)]
 #[must_use]

@@ -1,14 +1,14 @@
 //! `hmtl evaluate`: the score of a task on a data set.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use hmtl::data::{Dataset, Format, ReadOptions};
 use hmtl::metric::Singletons;
-use hmtl::model::EvaluateOptions;
+use hmtl::model::{EvaluateOptions, Evaluation};
 use hmtl::{Cancel, Error, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::inspect::outline;
 use super::{ModelArguments, convert, spinner};
 
 #[derive(clap::Args)]
@@ -70,11 +70,35 @@ pub fn run(arguments: Arguments) -> Result<()> {
             labels.join(", ")
         );
     }
-    let value = serde_json::to_value(&evaluation).map_err(|e| Error::Internal(e.to_string()))?;
     if json {
-        println!("{value}");
+        let json = serde_json::to_string(&evaluation);
+        println!("{}", json.map_err(|e| Error::Internal(e.to_string()))?);
     } else {
-        print!("{}", outline(&value, 0));
+        print!("{}", table(&evaluation));
     }
     Ok(())
+}
+
+/// The main figure, then a row for each figure that has precision, recall and F1.
+fn table(result: &Evaluation) -> String {
+    let mut out =
+        format!("{}  {:.4}  on {} documents\n\n", result.task, result.score, result.documents);
+    let _ =
+        writeln!(out, "{:<48} {:>9} {:>9} {:>9} {:>8}", "", "precision", "recall", "f1", "gold");
+    let mut row = |name: &str, value: &Value| {
+        let share = |key: &str| value[key].as_f64().unwrap_or_default();
+        let gold = value["gold"].as_u64().map(|n| n.to_string()).unwrap_or_default();
+        let (precision, recall) = (share("precision"), share("recall"));
+        let f1 = share("f1");
+        let _ = writeln!(out, "{name:<48} {precision:>9.4} {recall:>9.4} {f1:>9.4} {gold:>8}");
+    };
+    for (name, value) in result.details.as_object().into_iter().flatten() {
+        if value["f1"].is_number() {
+            row(name, value);
+        }
+    }
+    for (label, value) in result.details["labels"].as_object().into_iter().flatten() {
+        row(&format!("  {label}"), value);
+    }
+    out
 }

@@ -18,17 +18,23 @@ pub struct Arguments {
 
 pub fn run(arguments: Arguments) -> Result<()> {
     let Arguments { model, json } = arguments;
-    let info = ModelArguments { model, device: "cpu".into() }.load(None)?.info()?;
+    let mut info = ModelArguments { model, device: "cpu".into() }.load(None)?.info()?;
     if json {
         println!("{info}");
-    } else {
-        print!("{}", outline(&info, 0));
+        return Ok(());
+    }
+    // Pages of settings, which few will read here.
+    if let Some(recipe) = info["card"]["recipe"].as_object_mut() {
+        recipe.remove("training");
+    }
+    for part in ["parameters", "vocabulary", "tasks", "encoders", "card"] {
+        print!("{}", outline(&serde_json::json!({ part: info[part] }), 0));
     }
     Ok(())
 }
 
 /// JSON as an indented outline; short lists stand on one line.
-pub fn outline(value: &Value, depth: usize) -> String {
+fn outline(value: &Value, depth: usize) -> String {
     let pad = "  ".repeat(depth);
     match value {
         Value::Object(map) => {
@@ -77,10 +83,12 @@ fn is_short(value: &Value) -> bool {
 fn scalar(value: &Value) -> String {
     match value {
         Value::String(s) => s.clone(),
-        Value::Number(n) if n.is_f64() => {
-            let rounded = format!("{:.4}", n.as_f64().unwrap_or_default());
-            rounded.trim_end_matches('0').trim_end_matches('.').to_owned()
-        }
+        Value::Number(n) => match n.as_f64() {
+            Some(x) if n.is_f64() && x.abs() >= 1e-4 => {
+                format!("{x:.4}").trim_end_matches('0').trim_end_matches('.').to_owned()
+            }
+            _ => n.to_string(),
+        },
         Value::Array(items) => items.iter().map(scalar).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
@@ -97,13 +105,14 @@ mod tests {
         let value = json!({
             "labels": ["PER", "ORG"],
             "limits": [],
+            "epsilon": 1e-8,
             "score": 0.75,
             "sources": [{"license": "MIT", "name": "a"}],
             "task": {"kind": "spans"},
         });
         assert_eq!(
             outline(&value, 0),
-            "labels: PER, ORG\nscore: 0.75\nsources\n  - license: MIT\n    name: a\n\
+            "epsilon: 1e-8\nlabels: PER, ORG\nscore: 0.75\nsources\n  - license: MIT\n    name: a\n\
              task\n  kind: spans\n"
         );
     }
