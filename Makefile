@@ -20,7 +20,7 @@ C_LINK = -L$(TARGET) -lhmtl '-Wl,-rpath,$$ORIGIN/..' $(LDFLAGS)
 INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' TARGET='$(TARGET)' scripts/install.sh
 
 .PHONY: help setup build demo test test-rust test-scripts test-install test-go install uninstall \
-	fmt lint header clean
+	fmt lint header model clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -79,6 +79,11 @@ lint: setup ## check the format and the lints
 
 header: setup ## generate include/hmtl.h again
 	HMTL_BLESS=1 $(CARGO) test --release --locked --test header
+
+model: build ## train the model that ships, from ../shared/data (half an hour); fetches word vectors with npm
+	$(PYTHON) scripts/vectors.py
+	$(TARGET)/hmtl train configs/small.json --out $(TARGET)/model --precision compact
+	rm -rf models/default && cp -R $(TARGET)/model/best models/default
 
 clean: ## remove what was built, not LibTorch
 	$(CARGO) clean

@@ -59,6 +59,10 @@ fn network(config: &str) -> (Network, Params) {
     common::one_thread();
     let config = ModelConfig::from_json(config).unwrap();
     let mut params = Params::random(Device::Cpu);
+    // The generator is the process's: tests beside this one must not draw in between.
+    static DRAWING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _alone = DRAWING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    tch::manual_seed(7);
     let network = Network::new(&config, &vocabularies(), &mut params).unwrap();
     (network, params)
 }
