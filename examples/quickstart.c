@@ -4,7 +4,7 @@
 
 int main(void)
 {
-    const char *text = "Maria Keller founded Nordlicht in Oslo. She sold the company in 2019.";
+    const char *text = "Ingrid Solberg was born in Bergen, Norway. She joined the University of Oslo in 2009.";
     hmtl_model *model = NULL;
     char *json = NULL;
     hmtl_error *error = hmtl_model_load(NULL, NULL, &model);

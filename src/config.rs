@@ -173,6 +173,14 @@ pub struct MentionRankingConfig {
     /// Whether mentions that are nobody's antecedent are learned and reported.
     #[serde(default)]
     pub singletons: bool,
+    /// With `projection`: the score of having no antecedent when annotating. Below 0, what was 0 in
+    /// training, more mentions are linked.
+    #[serde(default)]
+    pub none_score: f64,
+    /// With `singletons`: the mention score from which a mention is reported though nothing
+    /// refers to it.
+    #[serde(default)]
+    pub singleton_score: f64,
 }
 
 fn yes() -> bool {

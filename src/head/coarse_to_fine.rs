@@ -204,10 +204,11 @@ impl CoarseToFine {
             let rows = start..kept.spans.len().min(start + ROWS);
             let block = self.block(x, &kept, rows.clone(), false)?;
             let width = block.scores.size()[1] - 1;
-            let best = Vec::<i64>::try_from(block.scores.f_argmax(1, false)?)?;
-            for (row, best) in rows.clone().zip(best) {
-                if best > 0 {
-                    let at = (row - rows.start) as i64 * width + best - 1;
+            let (score, best) = block.scores.f_narrow(1, 1, width)?.f_max_dim(1, false)?;
+            let (score, best) = (Vec::<f32>::try_from(score)?, Vec::<i64>::try_from(best)?);
+            for (row, (score, best)) in rows.clone().zip(score.into_iter().zip(best)) {
+                if f64::from(score) > self.config.none_score {
+                    let at = (row - rows.start) as i64 * width + best;
                     antecedent[row] = Some(block.antecedents[at as usize] as usize);
                 }
             }
@@ -217,8 +218,9 @@ impl CoarseToFine {
             let linked: std::collections::HashSet<Span> =
                 clusters.iter().flatten().copied().collect();
             let scores = Vec::<f32>::try_from(&kept.scores)?;
-            let alone =
-                kept.spans.iter().zip(scores).filter(|(s, m)| *m > 0.0 && !linked.contains(s));
+            let alone = kept.spans.iter().zip(scores).filter(|(s, m)| {
+                f64::from(*m) > self.config.singleton_score && !linked.contains(s)
+            });
             clusters.extend(alone.map(|(&span, _)| vec![span]));
             clusters.sort();
         }

@@ -184,11 +184,11 @@ impl MentionPairs {
             *best = best.max(probability(cell));
         }
         let mut found = Vec::new();
-        for cell in 0..pooled.len() {
+        for (cell, &(_, pair)) in best.iter().enumerate() {
             let (head, label) = (pairs.entities()[cell / labels].0, cell % labels);
             let least = self.options.rivalry * strongest[&(head, label)];
             if probability(cell) > self.options.threshold && probability(cell) >= least {
-                let (head, tail) = pairs.mentions(best[cell].1);
+                let (head, tail) = pairs.mentions(pair);
                 found.push((head, tail, label, probability(cell) as f32));
             }
         }
