@@ -142,6 +142,13 @@ pub enum HeadConfig {
         rivalry: f64,
         #[serde(default)]
         feedforward_dropout: f64,
+        /// Compares the word vectors of the two mentions.
+        #[serde(default)]
+        lexical: bool,
+        /// Learns from the gold clusters which names are one entity's, and takes a fact about one
+        /// for a fact about all.
+        #[serde(default)]
+        aliases: bool,
     },
     /// Coreference: spans ranked as mentions, antecedents ranked for each mention.
     MentionRanking(MentionRankingConfig),

@@ -38,6 +38,10 @@ pub struct Document {
     /// The layers that were annotated, found or not: an absent one says nothing about the text.
     #[serde(default)]
     pub tasks: Vec<String>,
+    /// By layer, the labels that were looked for, where those were not all that there are: the
+    /// absence of any other label says nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub covered: BTreeMap<String, Vec<String>>,
     pub text: String,
     pub sentences: Vec<Sentence>,
     pub tokens: Vec<Token>,
@@ -139,6 +143,7 @@ impl Document {
             id: None,
             offsets: OffsetUnit::Byte,
             tasks: Vec::new(),
+            covered: BTreeMap::new(),
             text,
             sentences,
             tokens,
@@ -186,6 +191,11 @@ impl Document {
     pub fn sentence_tokens(&self, index: usize) -> std::ops::Range<usize> {
         let sentence = self.sentences[index];
         sentence.first_token..sentence.last_token
+    }
+
+    /// Whether the absence of `label` in `layer` means that there is none.
+    pub fn covers(&self, layer: &str, label: &str) -> bool {
+        self.covered.get(layer).is_none_or(|labels| labels.iter().any(|l| l == label))
     }
 
     /// The spans that carry a label of `layer`, in text order.
@@ -241,11 +251,22 @@ impl DocumentBuilder {
         &self.doc
     }
 
+    /// The spans that carry a label of `layer`, in the order they came.
+    pub fn labelled<'a>(&'a self, layer: &'a str) -> impl Iterator<Item = (Span, &'a Label)> + 'a {
+        self.spans.iter().filter_map(move |(span, labels)| Some((*span, labels.get(layer)?)))
+    }
+
     /// Says that `layer` was annotated, even if nothing was found.
     pub fn layer(&mut self, layer: &str) {
         if !self.doc.tasks.iter().any(|t| t == layer) {
             self.doc.tasks.push(layer.to_owned());
         }
+    }
+
+    /// Says that only some labels of `layer` were looked for.
+    pub fn cover(&mut self, layer: &str, labels: Vec<String>) {
+        self.layer(layer);
+        self.doc.covered.insert(layer.to_owned(), labels);
     }
 
     /// A span without a label, such as a coreference mention.

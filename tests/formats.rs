@@ -230,6 +230,67 @@ fn gum_nested_mentions_singletons_and_exact_text() {
     is_refused(Format::Gum, "a.conllu", &columns, 7, "has 9 columns");
 }
 
+const TALK: &str = "# newdoc id = GUM_conversation_x\n# global.Entity = GRP-etype-infstat-identity\n\
+# speaker = AnnaBerg\n\
+1\tI\t_\tPRON\t_\t_\t2\t_\t_\tEntity=(1-person-new)\n\
+2\tleft\t_\tVERB\t_\t_\t0\t_\t_\t_\n\
+3\tthe\t_\tDET\t_\t_\t5\t_\t_\tEntity=(2-organization-new\n\
+4\tUnited\t_\tADJ\t_\t_\t5\t_\t_\t_\n\
+5\tNations\t_\tPROPN\t_\t_\t2\t_\t_\t_\n\
+6\tof\t_\tADP\t_\t_\t7\t_\t_\t_\n\
+7\tOslo\t_\tPROPN\t_\t_\t5\t_\t_\tEntity=(3-place-new)2)|SpaceAfter=No\n\
+8\t.\t_\tPUNCT\t_\t_\t2\t_\t_\t_\n\
+\n\
+# speaker = Ben\n\
+1\tA\t_\tDET\t_\t_\t3\t_\t_\tEntity=(4-person-new\n\
+2\tDanish\t_\tADJ\t_\t_\t3\t_\t_\t_\n\
+3\tfriend\t_\tNOUN\t_\t_\t0\t_\t_\tEntity=4)\n\
+\n\
+# speaker = Ben\n\
+1\tMay\t_\tPROPN\t_\t_\t0\t_\t_\tEntity=(5-time-new)\n";
+
+#[test]
+fn gum_names_come_from_proper_nouns() {
+    let folder = Folder::new(&[("a.conllu", TALK)]);
+    let options = ReadOptions { names: true, ..Default::default() };
+    let data = Dataset::open(Format::Gum, &folder.path("a.conllu"), &options).unwrap();
+    let doc = &data.documents[0];
+    assert_eq!(labels(doc, "ner"), ["United Nations of Oslo/ORG", "Danish/NAME", "May/NAME"]);
+    assert!(doc.covers("ner", "PER") && !doc.covers("ner", "TIME") && doc.covers("emd", "time"));
+}
+
+#[test]
+fn gum_speakers_are_written_before_their_turns() {
+    let folder = Folder::new(&[("a.conllu", TALK)]);
+    let options = ReadOptions { names: true, speakers: true, ..Default::default() };
+    let data = Dataset::open(Format::Gum, &folder.path("a.conllu"), &options).unwrap();
+    let doc = &data.documents[0];
+    assert_eq!(doc.text, "ANNA BERG: I left the United Nations of Oslo.\nBEN: A Danish friend May");
+    assert_eq!(doc.sentences.len(), 3);
+    let names = ["ANNA BERG/PER", "United Nations of Oslo/ORG", "BEN/PER", "Danish/NAME"];
+    assert_eq!(labels(doc, "ner")[..4], names);
+    assert_eq!(clusters(doc)[0], ["ANNA BERG", "I"]);
+    assert!(clusters(doc).contains(&vec!["BEN"]));
+}
+
+const KNOWLEDGENET: &str = r#"{"doc":"7","start":3,"text":"Zoë Hall, Bo's child, runs Acme.","properties":["CEO","CHILD_OF"],"facts":[{"property":"CEO","subj":[27,31],"obj":[0,8],"subj_uri":"a","obj_uri":null},{"property":"CHILD_OF","subj":[0,8],"obj":[10,12],"subj_uri":null,"obj_uri":null}]}"#;
+
+#[test]
+fn knowledgenet_covers_the_properties_of_a_passage() {
+    let data = read(Format::Knowledgenet, "a.jsonl", KNOWLEDGENET).unwrap();
+    let doc = &data.documents[0];
+    assert_eq!(relations(doc), ["Bo child Zoë Hall", "Acme chief_executive_officer Zoë Hall"]);
+    assert_eq!(labels(doc, "emd"), ["Zoë Hall/PER", "Bo/PER", "Acme/ORG"]);
+    assert!(doc.covers("relation", "child") && !doc.covers("relation", "spouse"));
+    assert!(!doc.covers("emd", "PER"));
+    assert_eq!(doc.id.as_deref(), Some("7:3"));
+    let outside = KNOWLEDGENET.replace("[10,12]", "[10,99]");
+    is_refused(Format::Knowledgenet, "a.jsonl", &outside, 1, "CHILD_OF does not join");
+    let unknown = KNOWLEDGENET.replace("CEO", "PET_OF");
+    is_refused(Format::Knowledgenet, "a.jsonl", &unknown, 1, "unknown property `PET_OF`");
+    is_refused(Format::Knowledgenet, "a.jsonl", "{}", 1, "");
+}
+
 #[test]
 fn gum_documents_of_underscores_are_left_out_and_listed() {
     let text = "# newdoc id = GUM_reddit_x\n1\t___\t_\t_\t_\t_\t_\t_\t_\t_\n";

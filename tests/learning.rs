@@ -96,7 +96,7 @@ fn run(dir: &Path) -> Value {
                 },
                 "relation": {
                     "type": "mention_pairs", "on": "top", "arguments": "ner", "hidden": 24,
-                    "max_sentences": 1,
+                    "max_sentences": 1, "lexical": true, "aliases": true,
                 },
                 "ranking": {
                     "type": "mention_ranking", "on": "top", "layer": "coref",

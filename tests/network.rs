@@ -35,7 +35,8 @@ const NESTED: &str = r#"{
   },
   "tasks": {
     "ner": {"type": "biaffine", "on": "low", "hidden": 8, "max_width": 6},
-    "relation": {"type": "mention_pairs", "on": "top", "arguments": "ner", "hidden": 8, "max_sentences": 1},
+    "relation": {"type": "mention_pairs", "on": "top", "arguments": "ner", "hidden": 8, "max_sentences": 1,
+                 "lexical": true, "aliases": true},
     "coref": {"type": "mention_ranking", "on": "top", "max_span_width": 4, "spans_per_word": 0.4,
               "max_antecedents": 20, "hidden": 12, "feature_size": 4, "projection": 12, "singletons": true}
   }
@@ -250,6 +251,56 @@ fn relations_are_learned_without_gold_mentions_of_the_arguments() {
     let document = build.finish();
     let loss = network.loss("relation", &[Example::whole(&document)]).unwrap();
     assert!(f64::try_from(loss).unwrap() > 0.0);
+}
+
+fn loss(network: &Network, task: &str, document: &Document) -> f64 {
+    f64::try_from(network.loss(task, &[Example::whole(document)]).unwrap()).unwrap()
+}
+
+#[test]
+fn what_was_not_looked_for_costs_nothing() {
+    let text = ["Maria Keller founded Nordlicht ."];
+    let covering = |ner: &[&str], relation: &[&str]| {
+        let names = |labels: &[&str]| labels.iter().map(|l| (*l).to_owned()).collect();
+        let mut build = DocumentBuilder::new(doc(&text));
+        build.cover("ner", names(ner));
+        build.cover("relation", names(relation));
+        build
+    };
+    let (maria, nordlicht) = (Span::new(0, 2), Span::new(3, 4));
+    for config in [FLAT, NESTED] {
+        let (network, _) = network(config);
+        let nothing = covering(&[], &[]).finish();
+        assert!(loss(&network, "ner", &nothing).abs() < 1e-4);
+        let of_ner = |build: DocumentBuilder| loss(&network, "ner", &build.finish());
+        let all = of_ner(covering(&["PER", "ORG"], &[]));
+        let complete = loss(&network, "ner", &doc(&text));
+        assert!((all - complete).abs() < 1e-3, "{all} {complete}");
+        // The less is known, the more agrees with it.
+        let some = of_ner(covering(&["PER"], &[]));
+        assert!(0.0 < some && some < all, "{some} {all}");
+        // A span of some label leaves open which one.
+        let with = |label: &str| {
+            let mut build = covering(&["PER"], &[]);
+            build.label(maria, "ner", label, None);
+            of_ner(build)
+        };
+        assert!(with("NAME") < some && with("NAME") < with("PER") && with("NAME") < with("ORG"));
+        // Relations: a fact teaches, whether its label is covered or not; its absence only if it is.
+        let relation = |relation: &[&str], fact: bool| {
+            let mut build = covering(&["PER", "ORG"], relation);
+            build.label(maria, "ner", "PER", None);
+            build.label(nordlicht, "ner", "ORG", None);
+            if fact {
+                build.relation("relation", "founder_of", maria, nordlicht, None);
+            }
+            loss(&network, "relation", &build.finish())
+        };
+        assert_eq!(relation(&[], false), 0.0);
+        assert!(relation(&["seller_of"], false) > 0.0);
+        assert!(relation(&[], true) > 0.0);
+        assert!(relation(&["seller_of"], true) > relation(&[], true));
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod dygie;
 mod gum;
 mod info;
 mod jsonl;
+mod knowledgenet;
 mod litbank;
 mod write;
 
@@ -57,12 +58,14 @@ pub enum Format {
     Litbank,
     /// brat standoff: mentions (`emd`) and relations.
     Brat,
+    /// KnowledgeNet JSON lines: relations, of some properties each passage.
+    Knowledgenet,
     /// One [`Document`] a line.
     Jsonl,
 }
 
 impl Format {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Conll2003,
         Self::Conll2012,
         Self::Docred,
@@ -71,6 +74,7 @@ impl Format {
         Self::Gum,
         Self::Litbank,
         Self::Brat,
+        Self::Knowledgenet,
         Self::Jsonl,
     ];
 
@@ -84,6 +88,7 @@ impl Format {
             Self::Gum => "gum",
             Self::Litbank => "litbank",
             Self::Brat => "brat",
+            Self::Knowledgenet => "knowledgenet",
             Self::Jsonl => "jsonl",
         }
     }
@@ -98,7 +103,7 @@ impl Format {
             Self::Gum => &["conllu"],
             Self::Litbank => &["tsv"],
             Self::Brat => &["ann"],
-            Self::Jsonl => &["jsonl"],
+            Self::Knowledgenet | Self::Jsonl => &["jsonl"],
         }
     }
 }
@@ -128,6 +133,10 @@ pub struct ReadOptions {
     pub skip_invalid: bool,
     /// conll2003: the column of the tag, from 0; absent means the last that holds tags.
     pub tag_column: Option<usize>,
+    /// gum: derives the layer `ner` from the mentions that proper nouns head.
+    pub names: bool,
+    /// gum: writes the speaker's name before each turn of a conversation, as transcripts do.
+    pub speakers: bool,
 }
 
 /// Annotated documents.
@@ -173,6 +182,7 @@ impl Dataset {
                 Format::Gum => gum::read(&text, &mut source),
                 Format::Litbank => litbank::read(&text, &mut source),
                 Format::Brat => brat::read(&text, &mut source),
+                Format::Knowledgenet => knowledgenet::read(&text, &mut source),
                 Format::Jsonl => jsonl::read(&text, &mut source),
             }?;
             dataset.documents.extend(documents);

@@ -26,16 +26,33 @@ struct Node {
     lstm: BiLstm,
 }
 
-/// Input and output of an encoder, (B, L, input) and (B, L, output).
+/// What goes through an encoder.
 #[derive(Debug)]
 pub struct Encodings {
+    /// Word vectors, (B, L, word size).
+    pub words: Tensor,
+    /// (B, L, input)
     pub inputs: Tensor,
+    /// (B, L, output)
     pub encoded: Tensor,
 }
 
 impl Encodings {
     pub fn shallow_clone(&self) -> Self {
-        Self { inputs: self.inputs.shallow_clone(), encoded: self.encoded.shallow_clone() }
+        Self {
+            words: self.words.shallow_clone(),
+            inputs: self.inputs.shallow_clone(),
+            encoded: self.encoded.shallow_clone(),
+        }
+    }
+
+    /// The same change to each.
+    pub fn map(&self, change: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
+        Ok(Self {
+            words: change(&self.words)?,
+            inputs: change(&self.inputs)?,
+            encoded: change(&self.encoded)?,
+        })
     }
 }
 
@@ -62,6 +79,11 @@ impl Graph {
             encoders.insert(name.clone(), Node { inputs: inputs.clone(), input_width, lstm });
         }
         Ok(Self { embedding, encoders })
+    }
+
+    /// Columns of a word vector.
+    pub fn word_width(&self) -> i64 {
+        self.embedding.word_width()
     }
 
     /// Columns of an encoder's input and output.
@@ -97,7 +119,8 @@ impl Graph {
             }
             let inputs = Tensor::f_cat(&parts, 2)?.f_dropout(input_dropout(name), train)?;
             let encoded = node.lstm.forward(batch, &inputs, train)?;
-            done.insert(name.to_owned(), Encodings { inputs, encoded });
+            let words = self.embedding.words_of(&embedding)?;
+            done.insert(name.to_owned(), Encodings { words, inputs, encoded });
         }
         Ok(done)
     }

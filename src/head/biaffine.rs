@@ -11,17 +11,20 @@
 //! Class 0 is "no mention". Training is cross-entropy over all spans; decoding takes the best
 //! class of each span and drops the weaker of two spans that cross.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use tch::{Kind, Tensor};
 
-use super::SequenceInput;
+use super::{GoldSpans, SequenceInput};
 use crate::decode::{ScoredSpan, without_crossings};
 use crate::params::{Init, Params};
 use crate::{Result, Span};
 
 /// Starts of spans scored at a time when annotating: bounds memory on long sentences.
 const ROWS: usize = 64;
+/// Far below any score.
+const FORBIDDEN: f32 = -1e5;
 /// Wider spans share the last width bias.
 const WIDTHS: i64 = 32;
 
@@ -123,13 +126,15 @@ impl Biaffine {
 
     /// Mean over sequences of the summed cross-entropy of their spans. Gold spans wider than
     /// `max_width` cannot be found and are left out.
-    pub fn loss(&self, x: &SequenceInput, gold: &[Vec<(Span, usize)>]) -> Result<Tensor> {
+    /// Where gold leaves classes open, any of them is right.
+    pub fn loss(&self, x: &SequenceInput, gold: &[GoldSpans]) -> Result<Tensor> {
         let (batch, length, _) = x.encoded.size3()?;
         let padded = length as usize;
         let mut target = vec![0_i64; batch as usize * padded * padded];
-        for (b, spans) in gold.iter().enumerate() {
-            for (span, label) in spans {
-                target[(b * padded + span.first) * padded + span.last - 1] = *label as i64 + 1;
+        let cell = |b: usize, span: Span| (b * padded + span.first) * padded + span.last - 1;
+        for (b, gold) in gold.iter().enumerate() {
+            for &(span, label) in &gold.spans {
+                target[cell(b, span)] = label as i64 + 1;
             }
         }
         let lengths = x.batch.lengths.iter().enumerate();
@@ -138,16 +143,37 @@ impl Biaffine {
                 self.spans(n, 0..n).map(move |(i, j)| ((b * padded + i) * padded + j) as i64)
             })
             .collect();
-        let target: Vec<i64> = cells.iter().map(|&c| target[c as usize]).collect();
         let device = x.encoded.device();
-        let cells = Tensor::f_from_slice(&cells)?.to_device(device);
-        let target = Tensor::f_from_slice(&target)?.to_device(device);
         let scores = self
             .scores(&self.ends(x)?, 0..length, 0..length)?
             .f_reshape([-1, self.classes])?
-            .f_index_select(0, &cells)?;
-        let loss =
-            scores.f_cross_entropy_loss::<Tensor>(&target, None, tch::Reduction::Sum, -100, 0.0)?;
+            .f_index_select(0, &Tensor::f_from_slice(&cells)?.f_to_device(device)?)?;
+        let loss = if gold.iter().all(GoldSpans::is_complete) {
+            let target: Vec<i64> = cells.iter().map(|&c| target[c as usize]).collect();
+            let target = Tensor::f_from_slice(&target)?.f_to_device(device)?;
+            scores.f_cross_entropy_loss::<Tensor>(&target, None, tch::Reduction::Sum, -100, 0.0)?
+        } else {
+            let n = self.classes as usize;
+            let mut added = vec![FORBIDDEN; cells.len() * n];
+            let unknown: HashSet<usize> = gold
+                .iter()
+                .enumerate()
+                .flat_map(|(b, g)| g.unknown.iter().map(move |&s| cell(b, s)))
+                .collect();
+            for (classes, &c) in added.chunks_mut(n).zip(&cells) {
+                let c = c as usize;
+                classes[target[c] as usize] = 0.0;
+                if target[c] == 0 && unknown.contains(&c) {
+                    classes.fill(0.0);
+                } else if target[c] == 0 {
+                    gold[c / (padded * padded)].open.iter().for_each(|l| classes[l + 1] = 0.0);
+                }
+            }
+            let added = Tensor::f_from_slice(&added)?.f_view([-1, self.classes])?;
+            let right = scores.f_add(&added.f_to_device(device)?)?;
+            let total = scores.f_logsumexp(1, false)?.f_sub(&right.f_logsumexp(1, false)?)?;
+            total.f_sum(Kind::Float)?
+        };
         Ok(loss.f_div_scalar(batch.max(1))?)
     }
 

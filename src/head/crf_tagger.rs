@@ -2,15 +2,19 @@
 //! the taggers of the 2018 model.
 //!
 //! The loss is the summed negative log-likelihood over all tag sequences; only decoding knows
-//! which sequences BIOUL allows.
+//! which sequences BIOUL allows. Where gold leaves something open, the likelihood is that of all
+//! the tag sequences that agree with it (Tsuboi et al., COLING 2008).
 
 use tch::{Kind, Tensor};
 
-use super::SequenceInput;
+use super::{GoldSpans, SequenceInput};
+use crate::Result;
 use crate::decode::{Crf, ScoredSpan};
-use crate::feature::Bioul;
+use crate::feature::{Bioul, TagPart};
 use crate::params::{Init, Params};
-use crate::{Result, Span};
+
+/// Far below any score, and small enough that sums of it stay exact where it does not enter.
+const FORBIDDEN: f32 = -1e5;
 
 /// A tagger; see the module.
 #[derive(Debug)]
@@ -46,11 +50,44 @@ impl CrfTagger {
         Ok(x.encoded.f_linear(&self.projection.0, Some(&self.projection.1))?)
     }
 
-    /// Negative log-likelihood of the gold tags, summed over sequences.
-    pub fn loss(&self, x: &SequenceInput, gold: &[Vec<(Span, usize)>]) -> Result<Tensor> {
+    /// Negative log-likelihood of the gold, summed over sequences.
+    pub fn loss(&self, x: &SequenceInput, gold: &[GoldSpans]) -> Result<Tensor> {
         let logits = self.logits(x)?;
         let total = self.log_total(x, &logits)?;
-        Ok(total.f_sub(&self.gold_score(x, &logits, gold)?)?)
+        let of_gold = if gold.iter().all(GoldSpans::is_complete) {
+            self.gold_score(x, &logits, gold)?
+        } else {
+            self.log_total(x, &logits.f_add(&self.forbidden(x, &logits, gold)?)?)?
+        };
+        Ok(total.f_sub(&of_gold)?)
+    }
+
+    /// What to add to logits so that only tags that agree with the gold count: 0 or `FORBIDDEN`,
+    /// (B, L, tags).
+    fn forbidden(&self, x: &SequenceInput, logits: &Tensor, gold: &[GoldSpans]) -> Result<Tensor> {
+        let (_, length, n) = logits.size3()?;
+        let (row, n) = ((length * n) as usize, n as usize);
+        let mut added = vec![FORBIDDEN; row * gold.len()];
+        for (b, (&tokens, gold)) in x.batch.lengths.iter().zip(gold).enumerate() {
+            let tags = self.tags.encode(tokens, &gold.spans);
+            let is_open = |tag: usize| match self.tags.tag(tag) {
+                (TagPart::Outside, _) => true,
+                (_, label) => gold.open.contains(&label),
+            };
+            for (t, &tag) in tags.iter().enumerate() {
+                let cell = &mut added[b * row + t * n..][..n];
+                let outside = self.tags.tag(tag).0 == TagPart::Outside;
+                if outside && gold.unknown.iter().any(|s| s.first <= t && t < s.last) {
+                    cell.fill(0.0);
+                } else if outside {
+                    (0..n).filter(|&t| is_open(t)).for_each(|t| cell[t] = 0.0);
+                } else {
+                    cell[tag] = 0.0;
+                }
+            }
+        }
+        let added = Tensor::f_from_slice(&added)?.f_view(logits.size().as_slice())?;
+        Ok(added.f_to_device(logits.device())?)
     }
 
     /// Log of the summed exponents of all tag sequences' scores, summed over sequences.
@@ -73,17 +110,12 @@ impl CrfTagger {
     }
 
     /// Scores of the gold tag sequences, summed.
-    fn gold_score(
-        &self,
-        x: &SequenceInput,
-        logits: &Tensor,
-        gold: &[Vec<(Span, usize)>],
-    ) -> Result<Tensor> {
+    fn gold_score(&self, x: &SequenceInput, logits: &Tensor, gold: &[GoldSpans]) -> Result<Tensor> {
         let (_, length, n) = logits.size3()?;
         let (length, n) = (length as usize, n as usize);
         let (mut emitted, mut moved, mut starts, mut ends) = (vec![], vec![], vec![], vec![]);
-        for (b, (&tokens, spans)) in x.batch.lengths.iter().zip(gold).enumerate() {
-            let tags = self.tags.encode(tokens, spans);
+        for (b, (&tokens, gold)) in x.batch.lengths.iter().zip(gold).enumerate() {
+            let tags = self.tags.encode(tokens, &gold.spans);
             emitted.extend(
                 tags.iter().enumerate().map(|(t, tag)| ((b * length + t) * n + tag) as i64),
             );

@@ -6,7 +6,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::SequenceInput;
+use super::{GoldRelations, SequenceInput};
 use crate::Result;
 use crate::params::{Init, Params};
 
@@ -63,15 +63,15 @@ impl HeadSelection {
     }
 
     /// 100 times the mean binary cross-entropy over pairs and labels. `gold` holds
-    /// (head token, tail token, label) of each sequence.
-    pub fn loss(&self, x: &SequenceInput, gold: &[Vec<(usize, usize, usize)>]) -> Result<Tensor> {
+    /// head token, tail token and label.
+    pub fn loss(&self, x: &SequenceInput, gold: &[GoldRelations]) -> Result<Tensor> {
         let (batch, length, _) = x.encoded.size3()?;
         let labels = self.output.size()[1];
         let device = x.encoded.device();
         let (rows, n) = (length as usize, labels as usize);
         let mut target = vec![0_f32; batch as usize * rows * rows * n];
-        for (b, relations) in gold.iter().enumerate() {
-            for &(head, tail, label) in relations {
+        for (b, gold) in gold.iter().enumerate() {
+            for &(head, tail, label) in &gold.relations {
                 target[((b * rows + head) * rows + tail) * n + label] = 1.0;
             }
         }
@@ -79,14 +79,24 @@ impl HeadSelection {
         let target = Tensor::f_from_slice(&target)?.f_view(shape)?.f_to_device(device)?;
         let mask =
             x.batch.mask.f_unsqueeze(2)?.f_mul(&x.batch.mask.f_unsqueeze(1)?)?.f_unsqueeze(3)?;
+        let known: Vec<f32> = gold
+            .iter()
+            .flat_map(|gold| (0..n).map(|label| f32::from(!gold.open.contains(&label))))
+            .collect();
+        // Of a label that was not looked for, only the relations that are there teach.
+        let known = Tensor::f_from_slice(&known)?.f_view([batch, 1, 1, labels])?;
+        let known = known.f_to_device(device)?.f_maximum(&target)?;
         // A padded cell scores 0 for target 0: a constant log 2, part of the mean in 2018.
-        let losses =
-            self.logits(x, 0, length)?.f_mul(&mask)?.f_binary_cross_entropy_with_logits::<Tensor>(
+        let losses = self
+            .logits(x, 0, length)?
+            .f_mul(&mask)?
+            .f_binary_cross_entropy_with_logits::<Tensor>(
                 &target,
                 None,
                 None,
                 tch::Reduction::None,
-            )?;
+            )?
+            .f_mul(&known)?;
         let loss = if self.mean_over_padding {
             losses.f_mean(Kind::Float)?
         } else {

@@ -3,23 +3,27 @@
 //! A mention is `m = relu(W [h_first; h_last; mean(h); type])`, a pair
 //!
 //! ```text
-//! p(h, t) = relu(W_h m_h + W_t m_t + W_p (m_h * m_t) + W_c context + distance + sentences)
+//! p(h, t) = relu(W_h m_h + W_t m_t + W_p (m_h * m_t) + W_c context + distance + sentences
+//!                + W_w (w_h * w_t) + c <w_h, w_t>)
 //! logits  = V p(h, t) + b + B[type_h, type_t]
 //! ```
 //!
-//! where `context` is the mean of the encoder between two mentions of one sentence. Labels are
+//! where `context` is the mean of the encoder between two mentions of one sentence, and `w` the mean
+//! of a mention's pretrained word vectors, of length one, if the head is lexical. Labels are
 //! independent (several per pair). A fact holds between entities, and one pair of their mentions
 //! states it: the logits of an entity pair are the logsumexp over its mention pairs, as in
 //! multiple-instance learning. In training entities are the gold clusters, later mentions of
-//! one name. The cost grows with the mention pairs within `max_sentences`, not with tokens.
+//! one name, and if the head knows aliases, of names that it takes for the same ("Norway",
+//! "Norwegian"): one more logit, learned from the pairs of names inside the gold clusters. The cost
+//! grows with the mention pairs within `max_sentences`, not with tokens.
 
 use std::collections::HashMap;
 
 use tch::{Kind, Tensor};
 
-use super::DocumentInput;
 use super::sums::{mean_between, running_sums};
-use crate::decode::{EntityPairs, name_groups};
+use super::{DocumentInput, GoldRelations};
+use crate::decode::{EntityPairs, Groups, MentionPair, alias_pairs, name_groups};
 use crate::params::{Init, Params};
 use crate::{Result, Span};
 
@@ -30,6 +34,8 @@ const DISTANCES: i64 = 20;
 const SENTENCES: i64 = 6;
 /// Mention pairs scored at a time when annotating: bounds memory on long documents.
 const BLOCK: usize = 16_384;
+/// Brings products of two vectors of length one to the size of the other inputs.
+const PRODUCT_SCALE: f64 = 10.0;
 
 /// A relation head over mentions; see the module.
 #[derive(Debug)]
@@ -42,11 +48,29 @@ pub struct MentionPairs {
     context: (Tensor, Tensor), // (hidden, input), (hidden)
     distance: Tensor,          // (DISTANCES, hidden)
     sentences: Tensor,         // (SENTENCES, hidden)
-    output: (Tensor, Tensor),  // (labels, hidden), (labels)
-    type_bias: Tensor,         // (argument labels ^ 2, labels)
+    lexical: Option<Lexical>,
+    output: (Tensor, Tensor), // (columns, hidden), (columns): labels, then "same name"
+    type_bias: Tensor,        // (argument labels ^ 2, columns)
     argument_labels: i64,
-    labels: i64,
+    labels: usize,
     options: MentionPairsOptions,
+}
+
+/// What the pretrained vectors of two mentions say.
+#[derive(Debug)]
+struct Lexical {
+    product: Tensor, // (hidden, word size)
+    cosine: Tensor,  // (1, hidden)
+}
+
+/// What mentions bring to their pairs.
+struct Mentions<'a> {
+    spans: &'a [(Span, usize)],
+    vectors: Tensor, // (mentions, hidden)
+    head: Tensor,    // (mentions, hidden)
+    tail: Tensor,    // (mentions, hidden)
+    words: Tensor,   // (mentions, word size), of length one
+    sums: Tensor,    // of the encoder's rows
 }
 
 /// The numbers of the configuration that the head keeps.
@@ -57,18 +81,21 @@ pub struct MentionPairsOptions {
     pub threshold: f64,
     pub rivalry: f64,
     pub feedforward_dropout: f64,
+    pub lexical: bool,
+    pub aliases: bool,
 }
 
 impl MentionPairs {
     pub fn new(
         params: &mut Params,
         prefix: &str,
-        input: i64,
+        (input, words): (i64, i64),
         options: MentionPairsOptions,
         labels: usize,
         argument_labels: usize,
     ) -> Result<Self> {
-        let (hidden, labels, types) = (options.hidden, labels as i64, argument_labels as i64);
+        let (hidden, types) = (options.hidden, argument_labels as i64);
+        let columns = labels as i64 + i64::from(options.aliases);
         let mut get =
             |name: &str, shape: &[i64], init| params.get(&format!("{prefix}.{name}"), shape, init);
         let xavier = Init::XavierUniform;
@@ -87,61 +114,120 @@ impl MentionPairs {
             ),
             distance: get("distance", &[DISTANCES, hidden], Init::Normal(0.1))?,
             sentences: get("sentences", &[SENTENCES, hidden], Init::Normal(0.1))?,
+            lexical: match options.lexical {
+                true => Some(Lexical {
+                    product: get("lexical.product", &[hidden, words], xavier)?,
+                    cosine: get("lexical.cosine", &[1, hidden], Init::Normal(0.1))?,
+                }),
+                false => None,
+            },
             output: (
-                get("output.weight", &[labels, hidden], xavier)?,
+                get("output.weight", &[columns, hidden], xavier)?,
                 // Facts are rare: starting from even odds would drown the first epochs in noise.
-                get("output.bias", &[labels], Init::Constant(-4.0))?,
+                get("output.bias", &[columns], Init::Constant(-4.0))?,
             ),
-            type_bias: get("type_bias", &[types * types, labels], Init::Zeros)?,
+            type_bias: get("type_bias", &[types * types, columns], Init::Zeros)?,
             argument_labels: types,
             labels,
             options,
         })
     }
 
-    /// Mean over entity pairs of the summed binary cross-entropy of their labels.
+    /// Mean over entity pairs of the summed binary cross-entropy of their labels; with aliases, plus
+    /// the mean binary cross-entropy of "same name" over pairs of names of one type.
     ///
-    /// `mentions` are span, label and entity; `gold` holds (head, tail, label) by mention index.
+    /// `mentions` are span, label and entity; relations are between mentions by their index.
     pub fn loss(
         &self,
         x: &DocumentInput,
         mentions: &[(Span, usize, Option<usize>)],
-        gold: &[(usize, usize, usize)],
+        gold: &GoldRelations,
     ) -> Result<Tensor> {
         let spans: Vec<(Span, usize)> = mentions.iter().map(|&(s, l, _)| (s, l)).collect();
         let alone = mentions.len(); // entity numbers of mentions without one start here
         let groups: Vec<usize> =
             mentions.iter().enumerate().map(|(i, m)| m.2.unwrap_or(alone + i)).collect();
         let pairs = EntityPairs::new(&spans, &groups, &x.sentences, self.options.max_sentences);
-        if pairs.is_empty() {
-            // Keeps the graph, so that a document without pairs can stand in a batch.
-            return Ok(self.output.1.f_sum(Kind::Float)?.f_mul_scalar(0.0)?);
+        // Keeps the graph, so that a document without pairs can stand in a batch.
+        let mut loss = self.output.1.f_sum(Kind::Float)?.f_mul_scalar(0.0)?;
+        if spans.is_empty() {
+            return Ok(loss);
         }
-        let index: HashMap<(usize, usize), usize> =
-            pairs.entities().iter().enumerate().map(|(i, &p)| (p, i)).collect();
-        let mut target = vec![0_f32; pairs.entities().len() * self.labels as usize];
-        for &(head, tail, label) in gold {
-            if let Some(pair) = index.get(&(groups[head], groups[tail])) {
-                target[pair * self.labels as usize + label] = 1.0;
+        let prepared = self.mentions(x, &spans, true)?;
+        if !pairs.is_empty() {
+            loss = loss.f_add(&self.relation_loss(&prepared, &groups, &pairs, gold)?)?;
+        }
+        if self.options.aliases {
+            let names = name_groups(&spans, &x.keys);
+            let mut same = alias_pairs(&spans, &names, &x.sentences, self.options.max_sentences);
+            same.retain(|p| mentions[p.head].2.is_some() && mentions[p.tail].2.is_some());
+            if !same.is_empty() {
+                loss = loss.f_add(&self.alias_loss(&prepared, &groups, &same)?)?;
             }
         }
-        let rows = pairs.entities().len() as i64;
-        let target = Tensor::f_from_slice(&target)?
-            .f_view([rows, self.labels])?
-            .to_device(x.encoded.device());
-        let vectors = self.mention_vectors(x, &spans, true)?;
-        let logits = self.pair_logits(x, &spans, &vectors, &pairs, 0..pairs.len(), true)?;
-        let group = Tensor::f_from_slice(pairs.group())?.to_device(x.encoded.device());
-        let pooled = Tensor::f_zeros([rows, self.labels], (Kind::Float, x.encoded.device()))?
+        Ok(loss)
+    }
+
+    fn relation_loss(
+        &self,
+        mentions: &Mentions,
+        groups: &[usize],
+        pairs: &EntityPairs,
+        gold: &GoldRelations,
+    ) -> Result<Tensor> {
+        let index: HashMap<(usize, usize), usize> =
+            pairs.entities().iter().enumerate().map(|(i, &p)| (p, i)).collect();
+        let rows = pairs.entities().len();
+        let mut target = vec![0_f32; rows * self.labels];
+        let mut weight = vec![1_f32; rows * self.labels];
+        for row in weight.chunks_mut(self.labels).filter(|_| !gold.open.is_empty()) {
+            gold.open.iter().for_each(|&label| row[label] = 0.0);
+        }
+        for &(head, tail, label) in &gold.relations {
+            if let Some(pair) = index.get(&(groups[head], groups[tail])) {
+                target[pair * self.labels + label] = 1.0;
+                weight[pair * self.labels + label] = 1.0;
+            }
+        }
+        let device = mentions.vectors.device();
+        let shape = [rows as i64, self.labels as i64];
+        let tensor = |values: &[f32]| -> Result<Tensor> {
+            Ok(Tensor::f_from_slice(values)?.f_view(shape)?.f_to_device(device)?)
+        };
+        let logits = self.pair_logits(mentions, pairs.mention_pairs(), true)?.f_narrow(
+            1,
+            0,
+            self.labels as i64,
+        )?;
+        let group = Tensor::f_from_slice(pairs.group())?.f_to_device(device)?;
+        let pooled = Tensor::f_zeros(shape, (Kind::Float, device))?
             .f_index_add(0, &group, &logits.f_clamp(-30.0, 30.0)?.f_exp()?)?
             .f_log()?; // (entity pairs, labels)
-        let loss = pooled.f_binary_cross_entropy_with_logits::<Tensor>(
-            &target,
-            None,
+        let loss = pooled.f_binary_cross_entropy_with_logits(
+            &tensor(&target)?,
+            Some(tensor(&weight)?),
             None,
             tch::Reduction::Sum,
         )?;
-        Ok(loss.f_div_scalar(rows)?)
+        Ok(loss.f_div_scalar(rows as i64)?)
+    }
+
+    fn alias_loss(
+        &self,
+        mentions: &Mentions,
+        groups: &[usize],
+        pairs: &[MentionPair],
+    ) -> Result<Tensor> {
+        let same: Vec<f32> =
+            pairs.iter().map(|p| f32::from(groups[p.head] == groups[p.tail])).collect();
+        let same = Tensor::f_from_slice(&same)?.f_to_device(mentions.vectors.device())?;
+        let logits = self.pair_logits(mentions, pairs, true)?.f_select(1, self.labels as i64)?;
+        Ok(logits.f_binary_cross_entropy_with_logits::<Tensor>(
+            &same,
+            None,
+            None,
+            tch::Reduction::Mean,
+        )?)
     }
 
     /// Relations `(head, tail, label, probability)` by mention index: for each fact between two
@@ -151,23 +237,25 @@ impl MentionPairs {
         x: &DocumentInput,
         mentions: &[(Span, usize)],
     ) -> Result<Vec<(usize, usize, usize, f32)>> {
-        let groups = name_groups(mentions, &x.keys);
-        let pairs = EntityPairs::new(mentions, &groups, &x.sentences, self.options.max_sentences);
-        if pairs.is_empty() {
+        if mentions.is_empty() {
             return Ok(Vec::new());
         }
-        let vectors = self.mention_vectors(x, mentions, false)?;
-        let labels = self.labels as usize;
+        let prepared = self.mentions(x, mentions, false)?;
+        let groups = self.groups(x, &prepared)?;
+        let pairs = EntityPairs::new(mentions, &groups, &x.sentences, self.options.max_sentences);
+        let labels = self.labels;
         let mut pooled = vec![0_f64; pairs.entities().len() * labels];
         let mut best = vec![(f32::NEG_INFINITY, 0_usize); pooled.len()];
         for start in (0..pairs.len()).step_by(BLOCK) {
             let block = start..pairs.len().min(start + BLOCK);
-            let logits = self.pair_logits(x, mentions, &vectors, &pairs, block.clone(), false)?;
+            let logits =
+                self.pair_logits(&prepared, &pairs.mention_pairs()[block.clone()], false)?;
+            let columns = logits.size()[1] as usize;
             let logits = Vec::<f32>::try_from(logits.f_contiguous()?.f_view([-1])?)?;
             for (row, pair) in block.enumerate() {
                 let group = pairs.group()[pair] as usize;
                 for label in 0..labels {
-                    let logit = logits[row * labels + label].clamp(-30.0, 30.0);
+                    let logit = logits[row * columns + label].clamp(-30.0, 30.0);
                     pooled[group * labels + label] += f64::from(logit).exp();
                     if logit > best[group * labels + label].0 {
                         best[group * labels + label] = (logit, pair);
@@ -188,62 +276,88 @@ impl MentionPairs {
             let (head, label) = (pairs.entities()[cell / labels].0, cell % labels);
             let least = self.options.rivalry * strongest[&(head, label)];
             if probability(cell) > self.options.threshold && probability(cell) >= least {
-                let (head, tail) = pairs.mentions(pair);
-                found.push((head, tail, label, probability(cell) as f32));
+                let pair = pairs.mention_pairs()[pair];
+                found.push((pair.head, pair.tail, label, probability(cell) as f32));
             }
         }
         found.sort_by_key(|&(head, tail, label, _)| (head, tail, label));
         Ok(found)
     }
 
-    /// (mentions, hidden)
-    fn mention_vectors(
+    /// The entity of each mention: names that are the same, or that the head takes for the same.
+    fn groups(&self, x: &DocumentInput, mentions: &Mentions) -> Result<Vec<usize>> {
+        let names = name_groups(mentions.spans, &x.keys);
+        if !self.options.aliases {
+            return Ok(names);
+        }
+        let pairs = alias_pairs(mentions.spans, &names, &x.sentences, self.options.max_sentences);
+        let mut groups = Groups::new(names);
+        for block in pairs.chunks(BLOCK) {
+            let logits = self.pair_logits(mentions, block, false)?;
+            let same = Vec::<f32>::try_from(logits.f_select(1, self.labels as i64)?)?;
+            for (pair, _) in block.iter().zip(same).filter(|(_, logit)| *logit > 0.0) {
+                groups.join(pair.head, pair.tail);
+            }
+        }
+        Ok(groups.finish())
+    }
+
+    fn mentions<'a>(
         &self,
         x: &DocumentInput,
-        mentions: &[(Span, usize)],
+        spans: &'a [(Span, usize)],
         train: bool,
-    ) -> Result<Tensor> {
+    ) -> Result<Mentions<'a>> {
         let index = |f: fn(&(Span, usize)) -> i64| -> Result<Tensor> {
-            let values: Vec<i64> = mentions.iter().map(f).collect();
-            Ok(Tensor::f_from_slice(&values)?.to_device(x.encoded.device()))
+            let values: Vec<i64> = spans.iter().map(f).collect();
+            Ok(Tensor::f_from_slice(&values)?.f_to_device(x.encoded.device())?)
         };
         let (first, last) = (index(|m| m.0.first as i64)?, index(|m| m.0.last as i64)?);
         let sums = running_sums(&x.encoded)?;
         let vectors = Tensor::f_cat(
             &[
                 x.encoded.f_index_select(0, &first)?,
-                x.encoded.f_index_select(0, &(&last - 1))?,
+                x.encoded.f_index_select(0, &last.f_sub_scalar(1)?)?,
                 mean_between(&sums, &first, &last)?,
                 self.types.f_index_select(0, &index(|m| m.1 as i64)?)?,
             ],
             1,
         )?; // (mentions, 3 * input + TYPE_SIZE)
-        let hidden = vectors.f_linear(&self.mention.0, Some(&self.mention.1))?.f_relu()?;
-        Ok(hidden.f_dropout(self.options.feedforward_dropout, train)?)
+        let vectors = vectors
+            .f_linear(&self.mention.0, Some(&self.mention.1))?
+            .f_relu()?
+            .f_dropout(self.options.feedforward_dropout, train)?;
+        let words = mean_between(&running_sums(&x.words)?, &first, &last)?;
+        let length = words.f_square()?.f_sum_dim_intlist(1_i64, true, Kind::Float)?.f_sqrt()?;
+        Ok(Mentions {
+            spans,
+            head: vectors.f_linear::<&Tensor>(&self.head, None)?,
+            tail: vectors.f_linear::<&Tensor>(&self.tail, None)?,
+            words: words.f_div(&length.f_clamp_min(1e-6)?)?,
+            vectors,
+            sums,
+        })
     }
 
-    /// Logits of the mention pairs `block`: (pairs, labels).
+    /// Logits of mention pairs: (pairs, columns).
     fn pair_logits(
         &self,
-        x: &DocumentInput,
-        mentions: &[(Span, usize)],
-        vectors: &Tensor,
-        pairs: &EntityPairs,
-        block: std::ops::Range<usize>,
+        mentions: &Mentions,
+        pairs: &[MentionPair],
         train: bool,
     ) -> Result<Tensor> {
-        let device = x.encoded.device();
+        let device = mentions.vectors.device();
         let mut columns: [Vec<i64>; 7] = Default::default();
-        for pair in block {
-            let (h, t) = pairs.mentions(pair);
-            let ((head, head_type), (tail, tail_type)) = (mentions[h], mentions[t]);
-            let apart = pairs.sentences_apart(pair);
+        for pair in pairs {
+            let ((head, head_type), (tail, tail_type)) =
+                (mentions.spans[pair.head], mentions.spans[pair.tail]);
+            let apart = pair.sentences_apart;
             // Between the two, when they share a sentence and do not overlap.
             let (from, to) = (head.last.min(tail.last), head.first.max(tail.first));
             let between = if apart == 0 && from < to { (from, to) } else { (from, from) };
             let row = [
-                h as i64,
-                t as i64,
+                pair.head as i64,
+                pair.tail as i64,
                 between.0 as i64,
                 between.1 as i64,
                 distance_bucket(head.first as i64 - tail.first as i64),
@@ -255,18 +369,29 @@ impl MentionPairs {
             }
         }
         let column = |i: usize| -> Result<Tensor> {
-            Ok(Tensor::f_from_slice(&columns[i])?.to_device(device))
+            Ok(Tensor::f_from_slice(&columns[i])?.f_to_device(device)?)
         };
         let (head, tail) = (column(0)?, column(1)?);
-        let context = mean_between(&running_sums(&x.encoded)?, &column(2)?, &column(3)?)?;
-        let product = vectors.f_index_select(0, &head)? * vectors.f_index_select(0, &tail)?;
-        let hidden = context
+        let context = mean_between(&mentions.sums, &column(2)?, &column(3)?)?;
+        let product = |of: &Tensor| -> Result<Tensor> {
+            Ok(of.f_index_select(0, &head)?.f_mul(&of.f_index_select(0, &tail)?)?)
+        };
+        let mut hidden = context
             .f_linear(&self.context.0, Some(&self.context.1))?
-            .f_add(&vectors.f_linear::<&Tensor>(&self.head, None)?.f_index_select(0, &head)?)?
-            .f_add(&vectors.f_linear::<&Tensor>(&self.tail, None)?.f_index_select(0, &tail)?)?
-            .f_add(&product.f_linear::<&Tensor>(&self.product, None)?)?
+            .f_add(&mentions.head.f_index_select(0, &head)?)?
+            .f_add(&mentions.tail.f_index_select(0, &tail)?)?
+            .f_add(&product(&mentions.vectors)?.f_linear::<&Tensor>(&self.product, None)?)?
             .f_add(&self.distance.f_index_select(0, &column(4)?)?)?
-            .f_add(&self.sentences.f_index_select(0, &column(5)?)?)?
+            .f_add(&self.sentences.f_index_select(0, &column(5)?)?)?;
+        if let Some(lexical) = &self.lexical {
+            let words = product(&mentions.words)?;
+            let cosine = words.f_sum_dim_intlist(1_i64, true, Kind::Float)?; // (pairs, 1)
+            let words = words.f_mul_scalar(PRODUCT_SCALE)?;
+            hidden = hidden
+                .f_add(&words.f_linear::<&Tensor>(&lexical.product, None)?)?
+                .f_add(&cosine.f_mul(&lexical.cosine)?)?;
+        }
+        let hidden = hidden
             .f_relu()? // (pairs, hidden)
             .f_dropout(self.options.feedforward_dropout, train)?;
         Ok(hidden

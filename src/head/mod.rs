@@ -21,6 +21,7 @@ pub use mention_pairs::{MentionPairs, MentionPairsOptions};
 pub use mention_ranking::{AntecedentScores, MentionRanking};
 use tch::Tensor;
 
+use crate::Span;
 use crate::feature::Batch;
 
 /// What a head reads that works sentence by sentence.
@@ -38,10 +39,51 @@ pub struct DocumentInput {
     pub encoded: Tensor,
     /// (N, D'): the encoder's input.
     pub inputs: Tensor,
+    /// (N, W): the word vectors.
+    pub words: Tensor,
     /// Tokens of each sentence.
     pub sentences: Vec<Range<usize>>,
     /// A number for each token, equal for tokens of equal lower-cased text.
     pub keys: Vec<i64>,
+}
+
+/// The gold spans of a sequence, and what they leave open.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GoldSpans {
+    /// Spans with their label.
+    pub spans: Vec<(Span, usize)>,
+    /// Labels that were not looked for: spans of them may be wherever none of `spans` is.
+    pub open: Vec<usize>,
+    /// Spans of which only the place is known.
+    pub unknown: Vec<Span>,
+}
+
+impl GoldSpans {
+    /// Whether everything that is not in `spans` is known not to be there.
+    pub fn is_complete(&self) -> bool {
+        self.open.is_empty() && self.unknown.is_empty()
+    }
+}
+
+impl From<Vec<(Span, usize)>> for GoldSpans {
+    fn from(spans: Vec<(Span, usize)>) -> Self {
+        Self { spans, ..Self::default() }
+    }
+}
+
+/// The gold relations of a sequence or document, and what they leave open.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GoldRelations {
+    /// Head, tail, label.
+    pub relations: Vec<(usize, usize, usize)>,
+    /// Labels that were not looked for: beyond `relations` nothing is known of them.
+    pub open: Vec<usize>,
+}
+
+impl From<Vec<(usize, usize, usize)>> for GoldRelations {
+    fn from(relations: Vec<(usize, usize, usize)>) -> Self {
+        Self { relations, open: Vec::new() }
+    }
 }
 
 /// The heads of a model, by kind.

@@ -5,6 +5,7 @@ mod card;
 mod default;
 mod directory;
 mod evaluate;
+mod gold;
 mod network;
 mod shared;
 mod weights;

@@ -1,10 +1,11 @@
 //! [`Network`]: the encoders and heads of a model, and its losses.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use indexmap::IndexMap;
 use tch::{Device, Tensor};
 
+use super::gold::gold_clusters;
 use crate::config::{CharsConfig, HeadConfig, MentionRankingConfig, ModelConfig, TaskKind};
 use crate::encode::{Encodings, Graph};
 use crate::feature::{Batch, Example, Vocabularies};
@@ -13,7 +14,7 @@ use crate::head::{
     MentionPairsOptions, MentionRanking, SequenceInput,
 };
 use crate::params::Params;
-use crate::{Error, Label, Result, Span};
+use crate::{Error, Result};
 
 /// Sequences of documents encoded at a time while training.
 const TRAIN_SEQUENCES: usize = 16;
@@ -65,6 +66,8 @@ impl Network {
                     threshold,
                     rivalry,
                     feedforward_dropout,
+                    lexical,
+                    aliases,
                     ..
                 } => {
                     let options = MentionPairsOptions {
@@ -73,9 +76,16 @@ impl Network {
                         threshold,
                         rivalry,
                         feedforward_dropout,
+                        lexical,
+                        aliases,
                     };
                     Head::MentionPairs(MentionPairs::new(
-                        params, &prefix, encoded, options, labels, arguments,
+                        params,
+                        &prefix,
+                        (encoded, graph.word_width()),
+                        options,
+                        labels,
+                        arguments,
                     )?)
                 }
                 HeadConfig::MentionRanking(ranking) => match ranking.projection {
@@ -120,7 +130,6 @@ impl Network {
         let (Some(head), Some(config)) = (self.heads.get(task), self.config.tasks.get(task)) else {
             return Err(Error::config(format!("the model has no task `{task}`")));
         };
-        let layer = self.config.layer(task);
         let examples: Vec<Example> =
             examples.iter().filter(|e| !e.tokens().is_empty()).cloned().collect();
         if examples.is_empty() {
@@ -136,10 +145,10 @@ impl Network {
                     batch: &batch,
                 };
                 match head {
-                    Head::CrfTagger(head) => head.loss(&x, &self.gold_spans(task, layer, examples)),
-                    Head::Biaffine(head) => head.loss(&x, &self.gold_spans(task, layer, examples)),
+                    Head::CrfTagger(head) => head.loss(&x, &self.gold_spans(task, examples)),
+                    Head::Biaffine(head) => head.loss(&x, &self.gold_spans(task, examples)),
                     Head::HeadSelection(head) => {
-                        head.loss(&x, &self.gold_token_relations(task, layer, examples))
+                        head.loss(&x, &self.gold_token_relations(task, examples))
                     }
                     _ => Err(Error::Internal(format!("task `{task}` is no sentence task"))),
                 }
@@ -188,28 +197,25 @@ impl Network {
             .collect();
         let mut order: Vec<usize> = (0..sequences.len()).collect();
         order.sort_by_key(|&s| sequences[s].1.len());
-        let (mut inputs, mut encoded) = (Vec::new(), Vec::new());
+        let mut groups = Vec::new();
         let mut starts = vec![0; sequences.len()];
         let mut next = 0;
         for group in order.chunks(TRAIN_SEQUENCES) {
             let words: Vec<&Vec<&str>> = group.iter().map(|&s| &sequences[s].1).collect();
             let batch = self.batch(&words.iter().map(|w| w.to_vec()).collect::<Vec<_>>())?;
-            let encodings = all_rows(&self.train_encodings(task, &batch)?, &batch)?;
-            inputs.push(encodings.inputs);
-            encoded.push(encodings.encoded);
+            groups.push(all_rows(&self.train_encodings(task, &batch)?, &batch)?);
             for &s in group {
                 starts[s] = next;
                 next += sequences[s].1.len();
             }
         }
-        let (inputs, encoded) = (Tensor::f_cat(&inputs, 0)?, Tensor::f_cat(&encoded, 0)?);
+        let all = joined(&groups)?;
         let rows_of = |example: usize| {
             let own = sequences.iter().zip(&starts).filter(|((e, _), _)| *e == example);
             let index: Vec<i64> =
                 own.flat_map(|((_, s), &start)| start as i64..(start + s.len()) as i64).collect();
-            let index = Tensor::f_from_slice(&index)?.to_device(self.device);
-            let inputs = inputs.f_index_select(0, &index)?;
-            Ok(Encodings { inputs, encoded: encoded.f_index_select(0, &index)? })
+            let index = Tensor::f_from_slice(&index)?.f_to_device(self.device)?;
+            all.map(|rows| Ok(rows.f_index_select(0, &index)?))
         };
         (0..examples.len()).map(rows_of).collect()
     }
@@ -259,112 +265,11 @@ impl Network {
         let order = self.config.encoder_order(tasks.iter().copied());
         self.graph.forward(batch, &order, false, |_| 0.0)
     }
-
-    /// Labelled spans of each example, by their position in its sequence.
-    fn gold_spans(&self, task: &str, layer: &str, examples: &[Example]) -> Vec<Vec<(Span, usize)>> {
-        let spans = |example: &Example| {
-            let tokens = example.tokens();
-            let inside =
-                |s: Span| tokens.start <= s.first && s.first < s.last && s.last <= tokens.end;
-            let labelled = example.document.labelled(layer).filter(|(s, _)| inside(*s));
-            labelled
-                .filter_map(|(s, label)| {
-                    let span = Span::new(s.first - tokens.start, s.last - tokens.start);
-                    Some((span, self.vocab.label(task, &label.label)?))
-                })
-                .collect()
-        };
-        examples.iter().map(spans).collect()
-    }
-
-    /// Relations of each example between the last tokens of their arguments.
-    fn gold_token_relations(
-        &self,
-        task: &str,
-        layer: &str,
-        examples: &[Example],
-    ) -> Vec<Vec<(usize, usize, usize)>> {
-        let relations = |example: &Example| {
-            let (tokens, doc) = (example.tokens(), example.document);
-            let last = |mention: usize| {
-                let last = doc.mentions.get(mention)?.last_token.checked_sub(1)?;
-                tokens.contains(&last).then(|| last - tokens.start)
-            };
-            let of_layer = doc.relations.iter().filter(|r| r.task == layer);
-            of_layer
-                .filter_map(|r| {
-                    Some((last(r.head)?, last(r.tail)?, self.vocab.label(task, &r.label)?))
-                })
-                .collect()
-        };
-        examples.iter().map(relations).collect()
-    }
-
-    /// Mentions that can be arguments, with their entity, and the relations between them. In a
-    /// document that the arguments' layer was not annotated in, these are the mentions that are
-    /// related, labelled as any layer labels them if the arguments' task knows the label.
-    #[allow(clippy::type_complexity)] // two plain lists, named in the doc of MentionPairs::loss
-    fn gold_relations(
-        &self,
-        task: &str,
-        arguments: &str,
-        example: &Example,
-    ) -> (Vec<(Span, usize, Option<usize>)>, Vec<(usize, usize, usize)>) {
-        let (tokens, doc) = (example.tokens(), example.document);
-        let (layer, argument_layer) = (self.config.layer(task), self.config.layer(arguments));
-        let mut index = HashMap::new();
-        let mut mentions = Vec::new();
-        let annotated = doc.tasks.iter().any(|t| t == argument_layer)
-            || doc.mentions.iter().any(|m| m.labels.contains_key(argument_layer));
-        let related: HashSet<usize> = if annotated {
-            HashSet::new()
-        } else {
-            let of_layer = doc.relations.iter().filter(|r| r.task == layer);
-            of_layer.flat_map(|r| [r.head, r.tail]).collect()
-        };
-        let known = |label: &Label| self.vocab.label(arguments, &label.label);
-        for (m, mention) in doc.mentions.iter().enumerate() {
-            let span = mention.span();
-            let label = match mention.labels.get(argument_layer) {
-                Some(label) => known(label),
-                None if related.contains(&m) => {
-                    Some(mention.labels.values().find_map(known).unwrap_or_default())
-                }
-                None => None,
-            };
-            let (Some(label), true) =
-                (label, tokens.start <= span.first && span.last <= tokens.end)
-            else {
-                continue;
-            };
-            index.insert(m, mentions.len());
-            let span = Span::new(span.first - tokens.start, span.last - tokens.start);
-            mentions.push((span, label, mention.cluster));
-        }
-        let of_layer = doc.relations.iter().filter(|r| r.task == layer);
-        let gold = of_layer.filter_map(|r| {
-            Some((*index.get(&r.head)?, *index.get(&r.tail)?, self.vocab.label(task, &r.label)?))
-        });
-        let gold = gold.collect();
-        (mentions, gold)
-    }
 }
 
 /// The words of an example.
 pub(super) fn words<'a>(example: &Example<'a>) -> Vec<&'a str> {
     example.tokens().map(|t| example.document.token_text(t)).collect()
-}
-
-/// Clusters of an example, by position in it; those that it cuts to nothing are left out.
-fn gold_clusters(example: &Example) -> Vec<Vec<Span>> {
-    let tokens = example.tokens();
-    let inside = |s: &Span| tokens.start <= s.first && s.last <= tokens.end;
-    let shift = |s: Span| Span::new(s.first - tokens.start, s.last - tokens.start);
-    let clusters = example.document.cluster_spans().into_iter();
-    clusters
-        .map(|c| c.into_iter().filter(inside).map(shift).collect::<Vec<_>>())
-        .filter(|c| !c.is_empty())
-        .collect()
 }
 
 /// The rows of all sequences of a batch, joined without padding: (N, D') and (N, D). One gather,
@@ -374,16 +279,27 @@ fn all_rows(encodings: &Encodings, batch: &Batch) -> Result<Encodings> {
     let rows = batch.lengths.iter().enumerate();
     let index: Vec<i64> =
         rows.flat_map(|(b, &n)| (b * length..b * length + n).map(|at| at as i64)).collect();
-    let index = Tensor::f_from_slice(&index)?.to_device(batch.words.device());
-    let gather = |t: &Tensor| t.f_reshape([-1, t.size()[2]])?.f_index_select(0, &index);
-    Ok(Encodings { inputs: gather(&encodings.inputs)?, encoded: gather(&encodings.encoded)? })
+    let index = Tensor::f_from_slice(&index)?.f_to_device(batch.words.device())?;
+    encodings.map(|t| Ok(t.f_reshape([-1, t.size()[2]])?.f_index_select(0, &index)?))
+}
+
+/// Rows one after the other: (N, D) each.
+fn joined(pieces: &[Encodings]) -> Result<Encodings> {
+    let join = |of: fn(&Encodings) -> &Tensor| -> Result<Tensor> {
+        let pieces: Vec<&Tensor> = pieces.iter().map(of).collect();
+        Ok(Tensor::f_cat(&pieces, 0)?)
+    };
+    Ok(Encodings {
+        words: join(|e| &e.words)?,
+        inputs: join(|e| &e.inputs)?,
+        encoded: join(|e| &e.encoded)?,
+    })
 }
 
 /// The rows of one sequence of a batch, without padding: (L, D') and (L, D).
 pub(super) fn sequence_rows(encodings: &Encodings, batch: &Batch, row: usize) -> Result<Encodings> {
     let length = batch.lengths[row] as i64;
-    let rows = |t: &Tensor| t.f_select(0, row as i64)?.f_narrow(0, 0, length);
-    Ok(Encodings { inputs: rows(&encodings.inputs)?, encoded: rows(&encodings.encoded)? })
+    encodings.map(|t| Ok(t.f_select(0, row as i64)?.f_narrow(0, 0, length)?))
 }
 
 /// Joins the sequences of a document, in text order.
@@ -393,13 +309,11 @@ pub(super) fn document_input(sequences: &[Encodings], example: &Example) -> Resu
         let range = doc.sentence_tokens(s);
         range.start - tokens.start..range.end - tokens.start
     });
-    let join = |of: fn(&Encodings) -> &Tensor| {
-        let pieces: Vec<&Tensor> = sequences.iter().map(of).collect();
-        Tensor::f_cat(&pieces, 0)
-    };
+    let Encodings { words: vectors, inputs, encoded } = joined(sequences)?;
     Ok(DocumentInput {
-        encoded: join(|e| &e.encoded)?, // (N, D)
-        inputs: join(|e| &e.inputs)?,   // (N, D')
+        encoded,
+        inputs,
+        words: vectors,
         sentences: sentences.filter(|s| !s.is_empty()).collect(),
         keys: keys(words(example)),
     })

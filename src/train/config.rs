@@ -194,6 +194,23 @@ pub struct DataConfig {
     pub slice: Option<[usize; 2]>,
     #[serde(default)]
     pub options: ReadOptions,
+    /// New names for some of the labels.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub rename: IndexMap<String, String>,
+    /// The labels, after renaming, that the data was annotated for where the task has others, too:
+    /// that there is none of another label teaches nothing then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covers: Option<Vec<String>>,
+    /// Gives the label of a mention to the mentions of its cluster that have none.
+    #[serde(default)]
+    pub spread: bool,
+}
+
+impl DataConfig {
+    /// Whether documents are taken as they are.
+    pub(super) fn keeps_labels(&self) -> bool {
+        self.rename.is_empty() && self.covers.is_none() && !self.spread
+    }
 }
 
 fn one() -> i32 {

@@ -9,6 +9,7 @@ mod config;
 mod events;
 mod gradients;
 mod overrides;
+mod relabel;
 mod task_data;
 mod trainer;
 mod vocabulary;

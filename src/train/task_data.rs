@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::batches::Batches;
+use super::relabel::relabel;
 use super::{DataConfig, TaskTraining};
 use crate::config::{HeadConfig, ModelConfig, TaskKind, Unit};
 use crate::data::{Dataset, Format, ReadOptions};
 use crate::feature::Example;
-use crate::{Document, Error, Result};
+use crate::{Document, Error, Mention, Result};
 
 /// What a task trains on and is evaluated on.
 #[derive(Debug)]
@@ -38,6 +39,15 @@ struct Source {
 }
 
 impl Files {
+    /// The documents of a description, their labels of `layer` as it wants them.
+    fn relabelled(&mut self, config: &DataConfig, layer: &str) -> Result<Vec<Arc<Document>>> {
+        let documents = self.documents(config)?;
+        if config.keeps_labels() {
+            return Ok(documents);
+        }
+        Ok(documents.into_iter().map(|d| Arc::new(relabel(&d, layer, config))).collect())
+    }
+
     fn documents(&mut self, config: &DataConfig) -> Result<Vec<Arc<Document>>> {
         let all = self.read(config)?;
         let [from, to] = config.slice.unwrap_or([0, all.len()]);
@@ -88,11 +98,11 @@ impl TaskData {
         let layer = model.layer(name).to_owned();
         let mut train = Vec::new();
         for data in &config.train {
-            train.extend(files.documents(data)?);
+            train.extend(files.relabelled(data, &layer)?);
         }
         let mut dev = Vec::new();
         for data in &config.dev {
-            dev.extend(files.documents(data)?.iter().map(|d| (**d).clone()));
+            dev.extend(files.relabelled(data, &layer)?.iter().map(|d| (**d).clone()));
         }
         let has_layer = |doc: &Document| doc.tasks.contains(&layer);
         if !train.iter().any(|d| has_layer(d)) {
@@ -174,8 +184,13 @@ fn examples(
             examples.push((d, start..doc.sentences.len()));
         }
     }
+    let relates_mentions = matches!(head, HeadConfig::MentionPairs { .. });
     examples.retain(|(d, sentences)| {
-        !Example { document: &docs[*d], sentences: sentences.clone() }.tokens().is_empty()
+        let tokens = Example { document: &docs[*d], sentences: sentences.clone() }.tokens();
+        let inside = |m: &&Mention| tokens.start <= m.first_token && m.last_token <= tokens.end;
+        // Nothing can be learned about the relations of fewer than two mentions.
+        let enough = !relates_mentions || docs[*d].mentions.iter().filter(inside).count() > 1;
+        enough && !tokens.is_empty()
     });
     examples
 }

@@ -11,7 +11,7 @@ const LISTED: usize = 5;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// conll2003, conll2012, docred, dygie, conll04, gum, litbank, brat or jsonl.
+    /// conll2003, conll2012, docred, dygie, conll04, gum, litbank, brat, knowledgenet or jsonl.
     #[arg(long, value_name = "FORMAT")]
     from: Format,
     /// jsonl, conll2003, conll2012 or brat.
@@ -24,11 +24,17 @@ pub struct Arguments {
     /// Leaves out what does not follow the format, instead of failing.
     #[arg(long)]
     skip_invalid: bool,
+    /// gum: derives names from the mentions that proper nouns head.
+    #[arg(long)]
+    names: bool,
+    /// gum: writes the speaker's name before each turn of a conversation.
+    #[arg(long)]
+    speakers: bool,
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
-    let Arguments { from, to, input, output, skip_invalid } = arguments;
-    let read = ReadOptions { skip_invalid, ..ReadOptions::default() };
+    let Arguments { from, to, input, output, skip_invalid, names, speakers } = arguments;
+    let read = ReadOptions { skip_invalid, names, speakers, ..ReadOptions::default() };
     let dataset = Dataset::open(from, &input, &read)?;
     report_skips(&dataset);
     if let Some(path) = output {

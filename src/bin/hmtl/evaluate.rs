@@ -18,7 +18,7 @@ pub struct Arguments {
     /// The task of the model to score.
     #[arg(long)]
     task: String,
-    /// conll2003, conll2012, docred, dygie, conll04, gum, litbank, brat or jsonl.
+    /// conll2003, conll2012, docred, dygie, conll04, gum, litbank, brat, knowledgenet or jsonl.
     #[arg(long)]
     format: Format,
     /// A file or a folder.

@@ -4,9 +4,14 @@
 //! Every entity is a cluster, of one mention if it is mentioned once. A document whose words were
 //! replaced by underscores (GUM's forum texts, which may not be redistributed) is left out.
 
+mod names;
+mod speakers;
+
 use std::collections::{BTreeMap, HashMap};
 
-use super::{COREF, EMD, Source};
+use self::names::Word;
+use self::speakers::Speakers;
+use super::{COREF, EMD, NER, Source};
 use crate::{Document, DocumentBuilder, Result, Sentence, Span, Token};
 
 /// The document being read.
@@ -22,6 +27,9 @@ struct Draft {
     clusters: BTreeMap<String, Vec<Span>>,
     /// Last number and spacing of a multiword token being read.
     multiword: Option<(usize, &'static str)>,
+    /// One a token.
+    words: Vec<Word>,
+    speakers: Speakers,
 }
 
 impl Draft {
@@ -35,10 +43,38 @@ impl Draft {
             mentions: Vec::new(),
             clusters: BTreeMap::new(),
             multiword: None,
+            words: Vec::new(),
+            speakers: Speakers::default(),
         }
     }
 
-    fn word(&mut self, word: &str) {
+    /// Adds a word. `head` counts the words of its sentence from 1, as CoNLL-U does; 0 is none.
+    fn word(&mut self, word: &str, number: usize, tag: &str, head: usize) {
+        let first = (self.doc.tokens.len() + 1).saturating_sub(number); // token of word 1
+        let head = head.checked_sub(1).map(|h| first + h);
+        self.words.push(Word { tag: tag.to_owned(), head });
+        self.push(word);
+    }
+
+    /// Writes the name of the speaker, if the turn is now theirs.
+    fn begin_sentence(&mut self, capitals: bool) {
+        let Some(words) = self.speakers.begin_sentence(self.doc.tokens.len(), capitals) else {
+            return;
+        };
+        if !self.doc.tokens.is_empty() {
+            self.gap = "\n";
+        }
+        for word in words {
+            if word == ":" {
+                self.gap = "";
+            }
+            self.words.push(Word { tag: "X".to_owned(), head: None });
+            self.push(&word);
+            self.gap = " ";
+        }
+    }
+
+    fn push(&mut self, word: &str) {
         self.doc.text.push_str(self.gap);
         let start = self.doc.text.len();
         self.doc.text.push_str(word);
@@ -111,6 +147,13 @@ impl Draft {
         let mut build = DocumentBuilder::new(self.doc);
         build.layer(EMD);
         build.layer(COREF);
+        let token = |t: usize| build.document().token_text(t);
+        let speakers: Vec<(Span, Option<String>)> = self
+            .speakers
+            .names(&self.clusters, token)
+            .into_iter()
+            .map(|(span, entity)| (span, entity.map(str::to_owned)))
+            .collect();
         for (id, open) in self.open {
             for (_, _, line) in open {
                 source.invalid(line, format!("entity {id} is opened but never closed"))?;
@@ -127,6 +170,25 @@ impl Draft {
                 continue;
             }
             source.label(line, &mut build, span, EMD, &label);
+        }
+        if source.options.names {
+            let labelled: Vec<(Span, String)> =
+                build.labelled(EMD).map(|(s, l)| (s, l.label.clone())).collect();
+            let mentions: Vec<(Span, &str)> =
+                labelled.iter().map(|(s, l)| (*s, l.as_str())).collect();
+            names::add(&mut build, &mentions, &self.words);
+        }
+        for (span, entity) in speakers {
+            build.label(span, EMD, "person", None);
+            if source.options.names {
+                build.label(span, NER, "PER", None);
+            }
+            let id = entity.unwrap_or_else(|| {
+                let doc = build.document();
+                let words = (span.first..span.last).map(|t| doc.token_text(t));
+                format!("speaker {}", words.collect::<String>())
+            });
+            self.clusters.entry(id).or_default().push(span);
         }
         for cluster in self.clusters.into_values().filter(|c| !c.is_empty()) {
             build.cluster(cluster);
@@ -152,6 +214,7 @@ pub(super) fn read(text: &str, source: &mut Source) -> Result<Vec<Document>> {
                     documents.extend(done.finish(source, started)?);
                     started = number;
                 }
+                "speaker" if source.options.speakers => draft.speakers.set(value.trim()),
                 "newpar" if !draft.doc.tokens.is_empty() => draft.gap = "\n",
                 "global.Entity" => {
                     let field = value.trim().split('-').position(|f| f == "etype");
@@ -184,7 +247,11 @@ pub(super) fn read(text: &str, source: &mut Source) -> Result<Vec<Document>> {
         let Ok(word_number) = number_field.parse::<usize>() else {
             continue; // an empty node, such as 8.1
         };
-        draft.word(word);
+        if word_number == 1 {
+            draft.begin_sentence(documents.len() % 2 == 0);
+        }
+        // Columns 4 and 7 of ten: part of speech, head.
+        draft.word(word, word_number, fields[3], fields[6].parse().unwrap_or(0));
         draft.gap = match draft.multiword {
             Some((last, after)) if word_number >= last => {
                 draft.multiword = None;
