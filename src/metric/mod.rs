@@ -35,12 +35,6 @@ pub struct ScoreOptions {
     pub singletons: Singletons,
 }
 
-impl ScoreOptions {
-    fn knows(&self, label: &str) -> bool {
-        self.known_labels.as_ref().is_none_or(|known| known.contains(label))
-    }
-}
-
 /// Whether coreference clusters of one mention count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -53,7 +47,7 @@ pub enum Singletons {
 }
 
 /// Scores predictions of one task. Gold labels are those of `gold_layer`, predicted ones those of
-/// `layer`.
+/// `layer`. Predictions of labels that a gold document does not cover are left out, and counted.
 pub fn score(
     kind: TaskKind,
     gold_layer: &str,
@@ -140,9 +134,60 @@ impl Counts {
     }
 }
 
-/// Mean F1 of the labels. The fold starts from zero: an empty sum of floats is minus zero.
-fn macro_f1(labels: &BTreeMap<String, Counts>) -> f64 {
-    labels.values().map(Counts::f1).fold(0.0, |a, b| a + b) / labels.len().max(1) as f64
+/// Labelled items of a document.
+type Labelled<'a, T> = BTreeSet<(T, &'a str)>;
+
+/// Counts of each label.
+#[derive(Default)]
+struct LabelCounts(BTreeMap<String, Counts>);
+
+impl LabelCounts {
+    fn add<T: Ord>(&mut self, gold: &Labelled<T>, predicted: &Labelled<T>) {
+        let mut count = |label: &str, of: fn(&mut Counts) -> &mut usize| match self.0.get_mut(label)
+        {
+            Some(counts) => *of(counts) += 1,
+            None => *of(self.0.entry(label.to_owned()).or_default()) += 1,
+        };
+        gold.iter().for_each(|(_, label)| count(label, |c| &mut c.gold));
+        predicted.iter().for_each(|(_, label)| count(label, |c| &mut c.predicted));
+        gold.intersection(predicted).for_each(|(_, label)| count(label, |c| &mut c.correct));
+    }
+
+    /// Mean F1. The fold starts from zero: an empty sum of floats is minus zero.
+    fn macro_f1(&self) -> f64 {
+        self.0.values().map(Counts::f1).fold(0.0, |a, b| a + b) / self.0.len().max(1) as f64
+    }
+
+    fn json(&self) -> Value {
+        self.0.iter().map(|(label, counts)| (label.clone(), counts.json())).collect()
+    }
+}
+
+/// What was left out of a score, by label.
+#[derive(Default)]
+struct Ignored {
+    /// Gold of labels that the model does not know.
+    gold: BTreeMap<String, usize>,
+    /// Predictions of labels that the gold does not cover.
+    predicted: BTreeMap<String, usize>,
+}
+
+impl Ignored {
+    fn gold(&mut self, label: &str, options: &ScoreOptions) -> bool {
+        let ignored = options.known_labels.as_ref().is_some_and(|known| !known.contains(label));
+        if ignored {
+            *self.gold.entry(label.to_owned()).or_default() += 1;
+        }
+        ignored
+    }
+
+    fn predicted(&mut self, label: &str, gold: &Document, layer: &str) -> bool {
+        let ignored = !gold.covers(layer, label);
+        if ignored {
+            *self.predicted.entry(label.to_owned()).or_default() += 1;
+        }
+        ignored
+    }
 }
 
 #[cfg(test)]

@@ -10,11 +10,11 @@
 //! and its tail of the other, span for span; stating one fact several times counts once. So do
 //! wrong ones about mentions that the gold lacks and the prediction takes for one entity.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::json;
 
-use super::{Counts, Score, ScoreOptions, macro_f1};
+use super::{Counts, Ignored, LabelCounts, Score, ScoreOptions};
 use crate::{Document, Mention, Relation, Span};
 
 /// What an argument stands for: an entity of the gold document, one that only the prediction has,
@@ -26,7 +26,7 @@ enum Argument {
     Span(Span),
 }
 
-type Fact<'a> = (Argument, Argument, &'a str);
+type Fact<'a> = ((Argument, Argument), &'a str);
 
 pub(super) fn score<'a>(
     pairs: impl Iterator<Item = (&'a Document, &'a Document)>,
@@ -36,18 +36,11 @@ pub(super) fn score<'a>(
 ) -> Score {
     let (mut strict, mut boundaries) = (Counts::default(), Counts::default());
     let (mut mentions, mut last) = (Counts::default(), Counts::default());
-    let mut labels: BTreeMap<String, Counts> = BTreeMap::new();
-    let mut ignored: BTreeMap<&str, usize> = BTreeMap::new();
+    let (mut labels, mut ignored) = (LabelCounts::default(), Ignored::default());
     let mut by_entity = false;
     for (gold_doc, predicted_doc) in pairs {
-        let known = |r: &&Relation| options.knows(&r.label);
-        let (gold, unknown): (Vec<&Relation>, Vec<_>) =
-            of_layer(gold_doc, gold_layer).partition(known);
-        for relation in unknown {
-            *ignored.entry(&relation.label).or_default() += 1;
-        }
-        let predicted: Vec<&Relation> = of_layer(predicted_doc, layer).collect();
-
+        let gold: Vec<&Relation> =
+            of_layer(gold_doc, gold_layer).filter(|r| !ignored.gold(&r.label, options)).collect();
         let entity: HashMap<Span, usize> =
             gold_doc.mentions.iter().filter_map(|m| Some((m.span(), m.cluster?))).collect();
         by_entity |= !entity.is_empty();
@@ -57,7 +50,7 @@ pub(super) fn score<'a>(
         } else {
             gold_doc.mentions.iter().map(Mention::span).collect()
         };
-        let facts = |doc: &'a Document, relations: &[&'a Relation]| -> BTreeSet<Fact<'a>> {
+        let fact = |doc: &'a Document, r: &'a Relation| -> Fact<'a> {
             let argument = |mention: usize| {
                 let mention = &doc.mentions[mention];
                 match (entity.get(&mention.span()), mention.cluster) {
@@ -68,14 +61,19 @@ pub(super) fn score<'a>(
                     _ => Argument::Span(mention.span()),
                 }
             };
-            let fact = |r: &&'a Relation| (argument(r.head), argument(r.tail), r.label.as_str());
-            relations.iter().map(fact).collect()
+            ((argument(r.head), argument(r.tail)), r.label.as_str())
         };
-        let (gold_facts, predicted_facts) =
-            (facts(gold_doc, &gold), facts(predicted_doc, &predicted));
+        let gold_facts: BTreeSet<Fact> = gold.iter().map(|r| fact(gold_doc, r)).collect();
+        let predicted: Vec<&Relation> = of_layer(predicted_doc, layer)
+            .filter(|r| {
+                gold_facts.contains(&fact(predicted_doc, r))
+                    || !ignored.predicted(&r.label, gold_doc, gold_layer)
+            })
+            .collect();
+        let predicted_facts = predicted.iter().map(|r| fact(predicted_doc, r)).collect();
         strict.add(&gold_facts, &predicted_facts);
         let ends = |facts: &BTreeSet<Fact>| -> BTreeSet<(Argument, Argument)> {
-            facts.iter().map(|f| (f.0, f.1)).collect()
+            facts.iter().map(|f| f.0).collect()
         };
         boundaries.add(&ends(&gold_facts), &ends(&predicted_facts));
         let spans =
@@ -90,27 +88,19 @@ pub(super) fn score<'a>(
                 relations.iter().map(|r| (last(r.head), last(r.tail), r.label.as_str())).collect()
             };
         last.add(&tokens(gold_doc, &gold), &tokens(predicted_doc, &predicted));
-        for (_, _, label) in gold_facts.union(&predicted_facts) {
-            labels.entry((*label).to_owned()).or_default();
-        }
-        for (label, counts) in &mut labels {
-            let of = |facts: &BTreeSet<Fact<'a>>| -> BTreeSet<Fact<'a>> {
-                facts.iter().filter(|f| f.2 == label).copied().collect()
-            };
-            counts.add(&of(&gold_facts), &of(&predicted_facts));
-        }
+        labels.add(&gold_facts, &predicted_facts);
     }
-    let per_label: BTreeMap<_, _> = labels.iter().map(|(l, c)| (l, c.json())).collect();
     let details = json!({
         "arguments": if by_entity { "entities" } else { "mentions" },
         "strict": strict.json(),
-        "macro_f1": macro_f1(&labels),
+        "macro_f1": labels.macro_f1(),
         "boundaries": boundaries.json(),
         "mentions": mentions.json(),
         "last_token": last.json(),
-        "labels": per_label,
-        "ignored_gold": ignored.values().sum::<usize>(),
-        "ignored_labels": ignored,
+        "labels": labels.json(),
+        "ignored_gold": ignored.gold.values().sum::<usize>(),
+        "ignored_labels": ignored.gold,
+        "ignored_predictions": ignored.predicted,
     });
     Score { score: strict.f1(), details }
 }

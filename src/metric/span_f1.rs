@@ -1,10 +1,10 @@
 //! Strict F1 of labelled spans: both ends and the label must be right.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::{Counts, Score, ScoreOptions, macro_f1};
+use super::{Counts, Ignored, LabelCounts, Labelled, Score, ScoreOptions};
 use crate::{Document, Span};
 
 pub(super) fn score<'a>(
@@ -14,42 +14,29 @@ pub(super) fn score<'a>(
     options: &ScoreOptions,
 ) -> Score {
     let (mut micro, mut untyped) = (Counts::default(), Counts::default());
-    let mut labels: BTreeMap<String, Counts> = BTreeMap::new();
-    let mut ignored: BTreeMap<&str, usize> = BTreeMap::new();
-    for (gold, predicted) in pairs {
-        let mut gold: BTreeSet<(Span, &str)> =
-            gold.labelled(gold_layer).map(|(s, l)| (s, l.label.as_str())).collect();
-        gold.retain(|(_, label)| {
-            let known = options.knows(label);
-            if !known {
-                *ignored.entry(label).or_default() += 1;
-            }
-            known
+    let (mut labels, mut ignored) = (LabelCounts::default(), Ignored::default());
+    for (gold_doc, predicted_doc) in pairs {
+        let mut gold: Labelled<Span> =
+            gold_doc.labelled(gold_layer).map(|(s, l)| (s, l.label.as_str())).collect();
+        gold.retain(|(_, label)| !ignored.gold(label, options));
+        let mut predicted: Labelled<Span> =
+            predicted_doc.labelled(layer).map(|(s, l)| (s, l.label.as_str())).collect();
+        predicted.retain(|found| {
+            gold.contains(found) || !ignored.predicted(found.1, gold_doc, gold_layer)
         });
-        let predicted: BTreeSet<(Span, &str)> =
-            predicted.labelled(layer).map(|(s, l)| (s, l.label.as_str())).collect();
         micro.add(&gold, &predicted);
-        let spans =
-            |set: &BTreeSet<(Span, &str)>| set.iter().map(|s| s.0).collect::<BTreeSet<Span>>();
+        let spans = |set: &Labelled<Span>| set.iter().map(|s| s.0).collect::<BTreeSet<Span>>();
         untyped.add(&spans(&gold), &spans(&predicted));
-        for (_, label) in gold.union(&predicted) {
-            labels.entry((*label).to_owned()).or_default();
-        }
-        for (label, counts) in &mut labels {
-            let of = |set: &BTreeSet<(Span, &str)>| {
-                set.iter().filter(|(_, l)| l == label).map(|(s, _)| *s).collect::<BTreeSet<Span>>()
-            };
-            counts.add(&of(&gold), &of(&predicted));
-        }
+        labels.add(&gold, &predicted);
     }
-    let per_label: BTreeMap<_, _> = labels.iter().map(|(l, c)| (l, c.json())).collect();
     let details = json!({
         "micro": micro.json(),
-        "macro_f1": macro_f1(&labels),
+        "macro_f1": labels.macro_f1(),
         "untyped": untyped.json(),
-        "labels": per_label,
-        "ignored_gold": ignored.values().sum::<usize>(),
-        "ignored_labels": ignored,
+        "labels": labels.json(),
+        "ignored_gold": ignored.gold.values().sum::<usize>(),
+        "ignored_labels": ignored.gold,
+        "ignored_predictions": ignored.predicted,
     });
     Score { score: micro.f1(), details }
 }
@@ -87,5 +74,16 @@ mod tests {
         let score = score(std::iter::once((&gold, &predicted)), "ner", "ner", &options);
         assert_eq!((score.score, &score.details["ignored_gold"]), (1.0, &json!(1)));
         assert_eq!(score.details["ignored_labels"], json!({"B": 1}));
+    }
+
+    #[test]
+    fn predictions_of_labels_that_the_gold_does_not_cover_are_left_out_and_counted() {
+        let mut gold = doc(&[(0, 2, "A"), (3, 4, "B")]);
+        gold.covered.insert("ner".to_owned(), vec!["A".to_owned()]);
+        let predicted = doc(&[(0, 2, "A"), (3, 4, "B"), (5, 6, "B"), (7, 8, "A")]);
+        let options = ScoreOptions::default();
+        let score = score(std::iter::once((&gold, &predicted)), "ner", "ner", &options);
+        assert!((score.score - 0.8).abs() < 1e-9);
+        assert_eq!(score.details["ignored_predictions"], json!({"B": 1}));
     }
 }

@@ -15,8 +15,8 @@ use crate::{Cancel, Document, Error, Result};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvaluateOptions {
-    /// Counts gold items with labels that the model does not know as misses, instead of leaving
-    /// them out.
+    /// Counts gold items with labels that the model does not know as misses, and predictions of
+    /// labels that the data does not have as wrong, instead of leaving them out.
     pub all_labels: bool,
     /// Whether coreference clusters of one mention count.
     pub singletons: Singletons,
@@ -34,6 +34,9 @@ pub struct Evaluation {
     /// Gold items with labels that the model does not know, by label. They count as misses only
     /// with [`EvaluateOptions::all_labels`].
     pub unknown_labels: BTreeMap<String, usize>,
+    /// The model's labels that no gold item has. Predictions of them count as wrong only with
+    /// [`EvaluateOptions::all_labels`].
+    pub absent_labels: Vec<String>,
     pub details: Value,
 }
 
@@ -50,7 +53,7 @@ impl Model {
         config.restrict(&[task.to_owned()])?;
         let kind = config.tasks[task].head.kind();
         let layer = gold_layer(kind, task, config.layer(task), docs)?;
-        let gold: Vec<Document> =
+        let mut gold: Vec<Document> =
             docs.iter().filter(|d| d.tasks.contains(&layer)).cloned().collect();
         let annotate = AnnotateOptions {
             tasks: Some(vec![task.to_owned()]),
@@ -60,7 +63,16 @@ impl Model {
         };
         let predicted = self.annotate_documents(&gold, &annotate, cancel)?;
         let known: BTreeSet<String> = self.vocab()?.labels(task).iter().cloned().collect();
-        let unknown_labels = unknown_labels(kind, &layer, &gold, &known);
+        let labels = gold_labels(kind, &layer, &gold);
+        let absent_labels: Vec<String> =
+            known.iter().filter(|l| !labels.contains_key(*l)).cloned().collect();
+        if !options.all_labels {
+            for doc in gold.iter_mut().filter(|d| !d.covered.contains_key(&layer)) {
+                doc.covered.insert(layer.clone(), labels.keys().cloned().collect());
+            }
+        }
+        let mut unknown_labels = labels;
+        unknown_labels.retain(|label, _| !known.contains(label));
         let score_options = ScoreOptions {
             known_labels: (!options.all_labels).then_some(known),
             singletons: options.singletons,
@@ -72,6 +84,7 @@ impl Model {
             documents: gold.len(),
             layer,
             unknown_labels,
+            absent_labels,
             details: score.details,
         })
     }
@@ -123,18 +136,10 @@ fn gold_layer(kind: TaskKind, task: &str, configured: &str, docs: &[Document]) -
     }
 }
 
-fn unknown_labels(
-    kind: TaskKind,
-    layer: &str,
-    gold: &[Document],
-    known: &BTreeSet<String>,
-) -> BTreeMap<String, usize> {
+/// The labels of a layer, with their numbers.
+fn gold_labels(kind: TaskKind, layer: &str, gold: &[Document]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    let mut count = |label: &str| {
-        if !known.contains(label) {
-            *counts.entry(label.to_owned()).or_default() += 1;
-        }
-    };
+    let mut count = |label: &str| *counts.entry(label.to_owned()).or_default() += 1;
     for doc in gold {
         match kind {
             TaskKind::Spans => doc.labelled(layer).for_each(|(_, l)| count(&l.label)),

@@ -104,13 +104,13 @@ impl Trainer {
         &self.network
     }
 
-    /// The weights to keep: the running average where there is one.
+    /// The weights to keep, on the CPU: the running average where there is one.
     pub fn weights(&self) -> BTreeMap<String, Tensor> {
         let mut weights = self.params.snapshot();
         for (name, tensor) in &self.average {
             weights.insert(name.clone(), tensor.copy());
         }
-        weights
+        weights.into_iter().map(|(name, tensor)| (name, tensor.to_device(Device::Cpu))).collect()
     }
 
     /// Steps in an epoch.

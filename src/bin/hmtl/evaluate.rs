@@ -27,7 +27,8 @@ pub struct Arguments {
     /// Prints one JSON object, whose `score` is the main figure, 0 to 1.
     #[arg(long)]
     json: bool,
-    /// Counts gold labels that the model does not know as misses.
+    /// Counts gold labels that the model does not know as misses, and predicted labels that the
+    /// data does not have as wrong.
     #[arg(long)]
     all_labels: bool,
     /// Coreference clusters of one mention: auto (as the gold has them), keep or drop.
@@ -68,6 +69,15 @@ pub fn run(arguments: Arguments) -> Result<()> {
         eprintln!(
             "hmtl: {unknown} gold items {what}, as the model does not know their labels: {}",
             labels.join(", ")
+        );
+    }
+    let absent: u64 = evaluation.details["ignored_predictions"]
+        .as_object()
+        .map_or(0, |labels| labels.values().filter_map(Value::as_u64).sum());
+    if absent > 0 {
+        eprintln!(
+            "hmtl: {absent} predictions are left out (--all-labels counts them as wrong), as the data lacks their labels: {}",
+            evaluation.absent_labels.join(", ")
         );
     }
     if json {

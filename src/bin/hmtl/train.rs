@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hmtl::model::{Card, Precision, save};
 use hmtl::train::{Event, RunConfig, Trainer};
-use hmtl::{Cancel, Error, Result};
+use hmtl::{Cancel, Error, Result, device};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -28,6 +28,9 @@ pub struct Arguments {
     /// can be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     assignments: Vec<String>,
+    /// cpu, cuda or cuda:N.
+    #[arg(long, default_value = "cpu")]
+    device: String,
     /// How weights are stored: float32, float16 or compact.
     #[arg(long, default_value = "float32", value_parser = precision)]
     precision: Precision,
@@ -42,7 +45,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     config.training.epochs = arguments.epochs.unwrap_or(config.training.epochs);
     config.training.seed = arguments.seed.unwrap_or(config.training.seed);
     fs::create_dir_all(&arguments.out).map_err(|e| Error::io(&arguments.out, e))?;
-    let mut trainer = Trainer::new(config, tch::Device::Cpu)?;
+    let mut trainer = Trainer::new(config, device::parse(&arguments.device)?)?;
     let mut progress = Progress::new();
     let mut on_event = |event: &Event, trainer: &Trainer| {
         progress.show(event);
