@@ -18,7 +18,8 @@
  *   error.
  * Results.    `out_json` is one line of JSON, freed with hmtl_string_free.  Fields are added in
  *   later versions, never changed: ignore those that you do not know.
- * Callbacks.  Logging, which may come from any thread, is the only one.  It must not throw.
+ * Callbacks.  Log lines may come from any thread, training events come on the calling thread.
+ *   A callback must not throw.
  */
 
 #ifndef HMTL_H
@@ -106,6 +107,11 @@ typedef struct hmtl_error hmtl_error;
 typedef struct hmtl_model hmtl_model;
 
 /**
+ * Trains a model: its data, weights, optimizers, schedules and random state.
+ */
+typedef struct hmtl_trainer hmtl_trainer;
+
+/**
  * Receives one log line. Levels: 1 error, 2 warning, 3 info, 4 debug, 5 trace.
  */
 typedef void (*hmtl_log_fn)(int32_t level, const char *message, void *user_data);
@@ -117,6 +123,12 @@ typedef struct {
     const char *data;
     size_t len;
 } hmtl_str;
+
+/**
+ * Receives a training event as JSON, on the thread that called hmtl_trainer_train. It may call
+ * functions that take the trainer as `const`, such as hmtl_trainer_save.
+ */
+typedef void (*hmtl_event_fn)(const char *event_json, void *user_data);
 
 #ifdef __cplusplus
 extern "C" {
@@ -279,10 +291,11 @@ hmtl_error *hmtl_model_annotate_tokens(const hmtl_model *model,
 
 /**
  * Scores the model on a data set. Options: `tasks` (absent means all that the data has gold
- * for), `all_labels` (true counts gold labels that the model does not know as misses),
+ * for), `all_labels` (true counts gold labels that the model does not know as misses, and
+ * predicted labels that the data does not have as wrong),
  * `singletons` ("auto", "keep" or "drop" coreference clusters of one mention). `cancel` may be
  * NULL. `out_json` holds the metrics of each task: `{"ner":{"task":"ner","score":0.81,
- * "documents":50,"layer":"ner","unknown_labels":{},"details":{...}}}`, where `score` is the
+ * "documents":50,"layer":"ner","unknown_labels":{},"absent_labels":[],"details":{...}}}`, where `score` is the
  * strict micro F1, or the average of MUC, B3 and CEAFe for coreference.
  */
 HMTL_MUST_USE
@@ -291,6 +304,16 @@ hmtl_error *hmtl_model_evaluate(const hmtl_model *model,
                                 const char *options_json,
                                 const hmtl_cancel *cancel,
                                 char **out_json);
+
+/**
+ * Writes the model as a directory that hmtl_model_load takes, whole or not at all; it replaces an
+ * older model there and nothing else. Options: `precision` ("float32", "float16", or "compact":
+ * words in one byte a number).
+ */
+HMTL_MUST_USE
+hmtl_error *hmtl_model_save(const hmtl_model *model,
+                            const char *dir,
+                            const char *options_json);
 
 /**
  * Frees the model. No call that uses it may be running.
@@ -340,6 +363,135 @@ hmtl_error *hmtl_dataset_get(const hmtl_dataset *dataset,
  * Frees the data set.
  */
 void hmtl_dataset_free(hmtl_dataset *dataset);
+
+/**
+ * Creates a trainer for the run that `config_json` describes: model, data, training. Paths in it
+ * are relative to where the process works. Data can be added with hmtl_trainer_add_dataset; it is
+ * read at the first step.
+ *
+ * ```json
+ * {"format":1,
+ *  "model":{"format":1,
+ *           "embedding":{"words":{"type":"table","size":100},
+ *                        "chars":{"type":"cnn","size":16,"filters":64,"widths":[3]}},
+ *           "encoders":{"low":{"type":"lstm","inputs":["embedding"],"hidden":64,"layers":1}},
+ *           "tasks":{"ner":{"type":"crf_tagger","on":"low"}}},
+ *  "training":{"seed":1,"epochs":10,"optimizer":{"learning_rate":0.002},
+ *              "tasks":{"ner":{"batch_size":16,"patience":3}}}}
+ * ```
+ *
+ * `"start":"models/mine"` goes on from a model, with what `model` says put over its own.
+ */
+HMTL_MUST_USE
+hmtl_error *hmtl_trainer_new(const char *config_json,
+                             hmtl_trainer **out_trainer);
+
+/**
+ * Resumes from the checkpoint in `dir`, which hmtl_trainer_save wrote: what follows is what would
+ * have followed, bit for bit on the CPU. Data that was added must be added again; other data is
+ * an error at the first step. Options: `device`, `config` (a description as of hmtl_trainer_new: an
+ * error names what differs from the checkpoint's).
+ */
+HMTL_MUST_USE
+hmtl_error *hmtl_trainer_resume(const char *dir,
+                                const char *options_json,
+                                hmtl_trainer **out_trainer);
+
+/**
+ * Gives a task its data for a split: "train", "dev" or "test". The data set may be freed
+ * afterwards. An error once the run has begun.
+ */
+HMTL_MUST_USE
+hmtl_error *hmtl_trainer_add_dataset(hmtl_trainer *trainer,
+                                     const char *task,
+                                     const char *split,
+                                     const hmtl_dataset *dataset);
+
+/**
+ * Takes one optimization step on the next batch of the schedule: `{"task":"ner","loss":1.7,
+ * "learning_rate":0.001}`. Nothing is scored at the end of an epoch. `out_json` may be NULL.
+ */
+HMTL_MUST_USE
+hmtl_error *hmtl_trainer_step(hmtl_trainer *trainer,
+                              char **out_json);
+
+/**
+ * Trains until the last epoch, until tasks are out of patience as configured, or until `cancel`,
+ * which may be NULL. A cancelled trainer stands between two steps: it can be saved, resumed and
+ * trained further. When the run has ended, the trainer has the weights of the best epoch.
+ *
+ * `on_event` may be NULL; it gets, one by one,
+ *
+ * ```json
+ * {"event":"step","step":3,"steps":50,"epoch":1,"total":3,"task":"ner","loss":1.7,
+ *  "learning_rate":0.001}
+ * {"event":"evaluating","task":"ner","split":"dev"}
+ * {"event":"evaluated","task":"ner","split":"dev","score":0.81,"details":{...}}
+ * {"event":"epoch","epoch":1,"step":50,"seconds":4.2,"learning_rate":0.001,"mean":0.81,
+ *  "best":true,"tasks":{"ner":{"steps":50,"loss":1.2,"score":0.81,"best_score":0.81,"best":true,
+ *  "details":{...},"out_of_patience":false}}}
+ * {"event":"finished","reason":"epochs","epochs":10,"steps":500,"best_epoch":8,
+ *  "test":{"ner":{"score":0.8,"details":{...}}}}
+ * ```
+ *
+ * `out_json`, which may be NULL, is as of hmtl_trainer_info.
+ */
+HMTL_MUST_USE
+hmtl_error *hmtl_trainer_train(hmtl_trainer *trainer,
+                               hmtl_event_fn on_event,
+                               void *user_data,
+                               const hmtl_cancel *cancel,
+                               char **out_json);
+
+/**
+ * Scores the weights as they stand on the data of a split, "train", "dev" or "test":
+ * `{"ner":{"score":0.81,"details":{...}}}`, without the tasks that have none. `cancel` may be NULL.
+ */
+HMTL_MUST_USE
+hmtl_error *hmtl_trainer_evaluate(hmtl_trainer *trainer,
+                                  const char *split,
+                                  const hmtl_cancel *cancel,
+                                  char **out_json);
+
+/**
+ * Describes progress as JSON: `{"step":120,"epoch":2,"epochs":9,"step_in_epoch":20,
+ * "steps_per_epoch":50,"learning_rate":0.001,"finished":null,"best_epoch":1,"best_mean":0.61,
+ * "tasks":{"ner":{"steps":60,"examples":900,"batches":30,"best_epoch":1,"best_score":0.8,
+ * "out_of_patience":false}},"parameters":12000000,"trainable_parameters":2000000}`.
+ */
+HMTL_MUST_USE
+hmtl_error *hmtl_trainer_info(const hmtl_trainer *trainer,
+                              char **out_json);
+
+/**
+ * Writes a checkpoint to `dir`, whole or not at all; it replaces an older checkpoint there and
+ * nothing else. `dir/model` is a model that hmtl_model_load takes, as of hmtl_trainer_snapshot.
+ */
+HMTL_MUST_USE
+hmtl_error *hmtl_trainer_save(const hmtl_trainer *trainer,
+                              const char *dir);
+
+/**
+ * Copies the current weights into a model for inference, on the CPU: averaged if the run averages
+ * them, and those of the best epoch once the run has ended.
+ */
+HMTL_MUST_USE
+hmtl_error *hmtl_trainer_snapshot(const hmtl_trainer *trainer,
+                                  hmtl_model **out_model);
+
+/**
+ * Copies the weights of the epoch with the best dev score of a task into a model; without a
+ * `task`, NULL, with the best mean. An error before the first epoch was scored.
+ */
+HMTL_MUST_USE
+hmtl_error *hmtl_trainer_snapshot_best(const hmtl_trainer *trainer,
+                                       const char *task,
+                                       hmtl_model **out_model);
+
+/**
+ * Frees the trainer.
+ */
+void hmtl_trainer_free(hmtl_trainer *trainer);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -3,6 +3,7 @@
 // The library is a guest in its host's process: only the command line prints.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+mod atomic;
 mod cancel;
 pub mod config;
 pub mod data;

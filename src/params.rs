@@ -84,6 +84,18 @@ impl Params {
         }
     }
 
+    /// Begins to note anew which tensors are asked for.
+    pub(crate) fn forget_use(&mut self) {
+        self.used.clear();
+    }
+
+    /// The tensors that were asked for.
+    pub(crate) fn into_used(self) -> BTreeMap<String, Tensor> {
+        let Self { mut tensors, used, .. } = self;
+        tensors.retain(|name, _| used.contains(name));
+        tensors
+    }
+
     /// Stops a tensor from being trained.
     pub fn freeze(&mut self, name: &str) {
         if let Some(tensor) = self.tensors.get_mut(name) {

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hmtl::config::ModelConfig;
-use hmtl::model::{AnnotateOptions, Card, LoadOptions, Precision, save};
+use hmtl::model::{AnnotateOptions, Card, LoadOptions, Parts, Precision};
 use hmtl::{Error, Model};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};
@@ -285,7 +285,7 @@ fn save_at(dir: &Path, name: &str) -> hmtl::Result<()> {
     let config = ModelConfig::from_json(common::TINY).unwrap();
     let card = Card { name: name.into(), ..Card::default() };
     let vocab = common::tiny_vocabularies();
-    save(dir, &config, &vocab, &BTreeMap::new(), &card, Precision::Float32)
+    Parts { config, vocab, card, tensors: BTreeMap::new() }.save(dir, Precision::Float32)
 }
 
 #[test]

@@ -262,7 +262,6 @@ impl Reference {
         let x = hmtl::head::DocumentInput {
             encoded: encodings["coref"].encoded.get(0),
             inputs: encodings["coref"].inputs.get(0),
-            words: encodings["coref"].words.get(0),
             sentences: std::iter::once(0..words.len()).collect(),
             keys: vec![0; words.len()],
         };

@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -49,7 +50,8 @@ fn a_run_leaves_models_and_a_line_an_epoch() {
     assert!(output.status.success(), "{shown}");
     assert!(shown.contains("epoch 2") && shown.contains("ner"), "{shown}");
     let lines = metrics(dir.path());
-    assert_eq!(lines.len(), 2);
+    assert_eq!(lines.len(), 3);
+    assert_eq!(lines[2]["event"], "finished");
     assert!(lines[1]["tasks"]["ner"]["loss"].as_f64().unwrap() > 0.0);
     for model in ["best", "last"] {
         let card =
@@ -59,10 +61,87 @@ fn a_run_leaves_models_and_a_line_an_epoch() {
         assert!(card["scores"]["ner"]["dev"].is_number(), "{card}");
     }
 
+    let out = dir.path().join("out");
+    let curves = fs::read_to_string(out.join("curves.svg")).unwrap();
+    assert!(curves.contains("<svg") && curves.contains(">\nner"), "{curves}");
+    let events = fs::read_dir(out.join("tensorboard")).unwrap().next().unwrap().unwrap();
+    let events = fs::read(events.path()).unwrap();
+    let holds = |tag: &str| events.windows(tag.len()).any(|w| w == tag.as_bytes());
+    assert!(holds("dev/ner") && holds("share/ner"));
+
     // A second run in the same folder takes the place of the first.
     let output = train(dir.path(), &["--set", "training.epochs=3"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(metrics(dir.path()).len(), 3);
+    assert_eq!(metrics(dir.path()).len(), 4);
+}
+
+/// The weights that a run ended with.
+fn weights(dir: &Path) -> Vec<u8> {
+    fs::read(dir.join("out/last/weights.safetensors")).unwrap()
+}
+
+#[test]
+fn a_killed_run_goes_on_from_its_last_whole_checkpoint() {
+    let (whole, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let long = ["--set", "training.epochs=40", "--set", "training.steps_per_epoch=20"];
+    prepare(whole.path());
+    prepare(killed.path());
+    assert!(train(whole.path(), &long).status.success());
+    let resume: Vec<&str> = long.iter().copied().chain(["--resume"]).collect();
+    // Killed at whatever moment, several times; at last left alone.
+    let mut kills = 0;
+    for milliseconds in [350, 500, 650, 800] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hmtl"));
+        command.arg("train").arg(killed.path().join("run.json"));
+        command.arg("--out").arg(killed.path().join("out")).args(&resume);
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        kills += usize::from(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let output = train(killed.path(), &resume);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(kills > 0);
+    assert!(weights(whole.path()) == weights(killed.path()));
+    let epochs = |dir: &Path| -> Vec<Value> {
+        metrics(dir).iter().map(|line| json!([line["epoch"], line["mean"]])).collect()
+    };
+    assert_eq!(epochs(whole.path()), epochs(killed.path()));
+}
+
+#[test]
+fn resuming_with_another_description_names_the_difference() {
+    let dir = tempfile::tempdir().unwrap();
+    prepare(dir.path());
+    assert!(train(dir.path(), &[]).status.success());
+    let output = train(dir.path(), &["--resume", "--epochs", "9"]);
+    let shown = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && shown.contains("training.epochs = 2, not 9"), "{shown}");
+}
+
+#[test]
+fn a_full_disk_is_an_error_that_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    prepare(dir.path());
+    assert!(train(dir.path(), &[]).status.success());
+    let before = weights(dir.path());
+    // A limit on the size of files, which fails like a full disk.
+    let script = "ulimit -f 1; trap '' XFSZ; exec \"$0\" \"$@\"";
+    let output = Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_hmtl"), "train"])
+        .arg(dir.path().join("run.json"))
+        .arg("--out")
+        .arg(dir.path().join("out"))
+        .args(["--seed", "5"])
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && shown.contains("too large"), "{shown}");
+    assert!(weights(dir.path()) == before);
+    // What the failed run had in hand is gone, too.
+    let names = fs::read_dir(dir.path().join("out")).unwrap();
+    assert!(names.map(|e| e.unwrap().file_name()).all(|n| !n.to_string_lossy().starts_with('.')));
 }
 
 #[test]

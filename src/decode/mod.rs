@@ -9,7 +9,7 @@ mod viterbi;
 pub use clusters::clusters_from_antecedents;
 pub use crossing::without_crossings;
 pub use matching::matches;
-pub use pairs::{EntityPairs, Groups, MentionPair, alias_pairs, name_groups};
+pub use pairs::{EntityPairs, MentionPair, name_groups};
 pub use viterbi::Crf;
 
 use crate::Span;

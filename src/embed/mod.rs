@@ -20,7 +20,6 @@ pub struct Embedding {
     chars: Option<CharCnn>,
     words: Tensor, // (words, size)
     word_dropout: f64,
-    word_width: i64,
     width: i64,
 }
 
@@ -44,22 +43,12 @@ impl Embedding {
             }
             None => None,
         };
-        Ok(Self { chars, words, word_dropout: dropout, word_width: size, width })
+        Ok(Self { chars, words, word_dropout: dropout, width })
     }
 
     /// Columns of the output.
     pub fn width(&self) -> i64 {
         self.width
-    }
-
-    /// Columns of a word vector.
-    pub fn word_width(&self) -> i64 {
-        self.word_width
-    }
-
-    /// The word vectors in an output, (B, L, word size).
-    pub fn words_of(&self, embedded: &Tensor) -> Result<Tensor> {
-        Ok(embedded.f_narrow(2, self.width - self.word_width, self.word_width)?)
     }
 
     /// (B, L, width)

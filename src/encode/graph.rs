@@ -29,8 +29,6 @@ struct Node {
 /// What goes through an encoder.
 #[derive(Debug)]
 pub struct Encodings {
-    /// Word vectors, (B, L, word size).
-    pub words: Tensor,
     /// (B, L, input)
     pub inputs: Tensor,
     /// (B, L, output)
@@ -39,20 +37,12 @@ pub struct Encodings {
 
 impl Encodings {
     pub fn shallow_clone(&self) -> Self {
-        Self {
-            words: self.words.shallow_clone(),
-            inputs: self.inputs.shallow_clone(),
-            encoded: self.encoded.shallow_clone(),
-        }
+        Self { inputs: self.inputs.shallow_clone(), encoded: self.encoded.shallow_clone() }
     }
 
     /// The same change to each.
     pub fn map(&self, change: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
-        Ok(Self {
-            words: change(&self.words)?,
-            inputs: change(&self.inputs)?,
-            encoded: change(&self.encoded)?,
-        })
+        Ok(Self { inputs: change(&self.inputs)?, encoded: change(&self.encoded)? })
     }
 }
 
@@ -79,11 +69,6 @@ impl Graph {
             encoders.insert(name.clone(), Node { inputs: inputs.clone(), input_width, lstm });
         }
         Ok(Self { embedding, encoders })
-    }
-
-    /// Columns of a word vector.
-    pub fn word_width(&self) -> i64 {
-        self.embedding.word_width()
     }
 
     /// Columns of an encoder's input and output.
@@ -119,8 +104,7 @@ impl Graph {
             }
             let inputs = Tensor::f_cat(&parts, 2)?.f_dropout(input_dropout(name), train)?;
             let encoded = node.lstm.forward(batch, &inputs, train)?;
-            let words = self.embedding.words_of(&embedding)?;
-            done.insert(name.to_owned(), Encodings { words, inputs, encoded });
+            done.insert(name.to_owned(), Encodings { inputs, encoded });
         }
         Ok(done)
     }

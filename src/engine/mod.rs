@@ -51,6 +51,22 @@ pub fn run<T: Send>(job: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     results.pop().ok_or_else(|| Error::Internal("a job without a result".into()))
 }
 
+/// Runs `job` like [`run`], on a worker whose operations may use `threads` threads meanwhile.
+pub fn run_with_threads<T: Send>(
+    threads: usize,
+    job: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
+    let threads = i32::try_from(threads).unwrap_or(i32::MAX);
+    run(move || {
+        // The worker sets its own number again before its next job.
+        if WORKER.get() != threads {
+            tch::set_num_threads(threads);
+            WORKER.set(threads);
+        }
+        job()
+    })
+}
+
 /// Runs `jobs` on the workers at the same time; their results, in their order, or the first
 /// error. Returns when no job runs any more.
 pub fn run_all<T, F>(jobs: Vec<F>) -> Result<Vec<T>>

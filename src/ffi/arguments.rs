@@ -27,6 +27,11 @@ impl<T> Out<T> {
         if out.is_null() { Err(null(name)) } else { Ok(Self(out)) }
     }
 
+    /// An output that the caller may leave out.
+    pub(super) fn new_or_none(out: *mut T) -> Option<Self> {
+        (!out.is_null()).then_some(Self(out))
+    }
+
     pub(super) fn write(self, value: T) {
         // SAFETY: `new` was given a pointer to write to.
         unsafe { self.0.write(value) }

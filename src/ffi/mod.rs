@@ -24,8 +24,10 @@ mod model;
 
 mod dataset;
 
+mod trainer;
+
 mod arguments;
 
 pub use self::{
-    cancel::*, dataset::*, device::*, error::*, log::*, model::*, string::*, version::*,
+    cancel::*, dataset::*, device::*, error::*, log::*, model::*, string::*, trainer::*, version::*,
 };

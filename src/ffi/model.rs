@@ -1,17 +1,19 @@
 use std::ffi::c_char;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::arguments::{Out, free, guard, optional_str, options, required, slice, text, texts};
+use super::arguments::{
+    Out, free, guard, optional_str, options, required, required_str, slice, text, texts,
+};
 use super::cancel::token;
 use super::{hmtl_cancel, hmtl_dataset, hmtl_error, hmtl_str};
 use crate::metric::Singletons;
-use crate::model::EvaluateOptions;
+use crate::model::{EvaluateOptions, Precision};
 use crate::{Error, Model, Result};
 
 /// A trained model, ready to annotate. Immutable, so threads may share it.
-pub struct hmtl_model(Model);
+pub struct hmtl_model(pub(super) Model);
 
 /// Loads the model in directory `dir`; NULL is the model that ships with the library: the
 /// directory that the environment's HMTL_MODEL names, or else `share/hmtl/models/default` of the
@@ -178,10 +180,11 @@ struct Options {
 }
 
 /// Scores the model on a data set. Options: `tasks` (absent means all that the data has gold
-/// for), `all_labels` (true counts gold labels that the model does not know as misses),
+/// for), `all_labels` (true counts gold labels that the model does not know as misses, and
+/// predicted labels that the data does not have as wrong),
 /// `singletons` ("auto", "keep" or "drop" coreference clusters of one mention). `cancel` may be
 /// NULL. `out_json` holds the metrics of each task: `{"ner":{"task":"ner","score":0.81,
-/// "documents":50,"layer":"ner","unknown_labels":{},"details":{...}}}`, where `score` is the
+/// "documents":50,"layer":"ner","unknown_labels":{},"absent_labels":[],"details":{...}}}`, where `score` is the
 /// strict micro F1, or the average of MUC, B3 and CEAFe for coreference.
 #[unsafe(no_mangle)]
 #[must_use]
@@ -216,6 +219,32 @@ pub unsafe extern "C" fn hmtl_model_evaluate(
         let scores: serde_json::Map<_, _> =
             tasks.into_iter().map(evaluate).collect::<Result<_>>()?;
         out.json(&scores)
+    })
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SaveOptions {
+    precision: Precision,
+}
+
+/// Writes the model as a directory that hmtl_model_load takes, whole or not at all; it replaces an
+/// older model there and nothing else. Options: `precision` ("float32", "float16", or "compact":
+/// words in one byte a number).
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn hmtl_model_save(
+    model: *const hmtl_model,
+    dir: *const c_char,
+    options_json: *const c_char,
+) -> *mut hmtl_error {
+    guard(|| {
+        // SAFETY: as the header says.
+        let (model, dir, options) = unsafe {
+            let options: SaveOptions = options(options_json)?;
+            (required(model, "model")?, required_str(dir, "dir")?, options)
+        };
+        model.0.save(Path::new(dir), options.precision)
     })
 }
 

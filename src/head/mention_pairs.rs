@@ -3,19 +3,15 @@
 //! A mention is `m = relu(W [h_first; h_last; mean(h); type])`, a pair
 //!
 //! ```text
-//! p(h, t) = relu(W_h m_h + W_t m_t + W_p (m_h * m_t) + W_c context + distance + sentences
-//!                + W_w (w_h * w_t) + c <w_h, w_t>)
+//! p(h, t) = relu(W_h m_h + W_t m_t + W_p (m_h * m_t) + W_c context + distance + sentences)
 //! logits  = V p(h, t) + b + B[type_h, type_t]
 //! ```
 //!
-//! where `context` is the mean of the encoder between two mentions of one sentence, and `w` the mean
-//! of a mention's pretrained word vectors, of length one, if the head is lexical. Labels are
+//! where `context` is the mean of the encoder between two mentions of one sentence. Labels are
 //! independent (several per pair). A fact holds between entities, and one pair of their mentions
 //! states it: the logits of an entity pair are the logsumexp over its mention pairs, as in
 //! multiple-instance learning. In training entities are the gold clusters, later mentions of
-//! one name, and if the head knows aliases, of names that it takes for the same ("Norway",
-//! "Norwegian"): one more logit, learned from the pairs of names inside the gold clusters. The cost
-//! grows with the mention pairs within `max_sentences`, not with tokens.
+//! one name. The cost grows with the mention pairs within `max_sentences`, not with tokens.
 
 use std::collections::HashMap;
 
@@ -23,7 +19,7 @@ use tch::{Kind, Tensor};
 
 use super::sums::{mean_between, running_sums};
 use super::{DocumentInput, GoldRelations};
-use crate::decode::{EntityPairs, Groups, MentionPair, alias_pairs, name_groups};
+use crate::decode::{EntityPairs, MentionPair, name_groups};
 use crate::params::{Init, Params};
 use crate::{Result, Span};
 
@@ -34,8 +30,6 @@ const DISTANCES: i64 = 20;
 const SENTENCES: i64 = 6;
 /// Mention pairs scored at a time when annotating: bounds memory on long documents.
 const BLOCK: usize = 16_384;
-/// Brings products of two vectors of length one to the size of the other inputs.
-const PRODUCT_SCALE: f64 = 10.0;
 
 /// A relation head over mentions; see the module.
 #[derive(Debug)]
@@ -48,19 +42,11 @@ pub struct MentionPairs {
     context: (Tensor, Tensor), // (hidden, input), (hidden)
     distance: Tensor,          // (DISTANCES, hidden)
     sentences: Tensor,         // (SENTENCES, hidden)
-    lexical: Option<Lexical>,
-    output: (Tensor, Tensor), // (columns, hidden), (columns): labels, then "same name"
-    type_bias: Tensor,        // (argument labels ^ 2, columns)
+    output: (Tensor, Tensor),  // (labels, hidden), (labels)
+    type_bias: Tensor,         // (argument labels ^ 2, labels)
     argument_labels: i64,
     labels: usize,
     options: MentionPairsOptions,
-}
-
-/// What the pretrained vectors of two mentions say.
-#[derive(Debug)]
-struct Lexical {
-    product: Tensor, // (hidden, word size)
-    cosine: Tensor,  // (1, hidden)
 }
 
 /// What mentions bring to their pairs.
@@ -69,7 +55,6 @@ struct Mentions<'a> {
     vectors: Tensor, // (mentions, hidden)
     head: Tensor,    // (mentions, hidden)
     tail: Tensor,    // (mentions, hidden)
-    words: Tensor,   // (mentions, word size), of length one
     sums: Tensor,    // of the encoder's rows
 }
 
@@ -81,21 +66,18 @@ pub struct MentionPairsOptions {
     pub threshold: f64,
     pub rivalry: f64,
     pub feedforward_dropout: f64,
-    pub lexical: bool,
-    pub aliases: bool,
 }
 
 impl MentionPairs {
     pub fn new(
         params: &mut Params,
         prefix: &str,
-        (input, words): (i64, i64),
+        input: i64,
         options: MentionPairsOptions,
         labels: usize,
         argument_labels: usize,
     ) -> Result<Self> {
-        let (hidden, types) = (options.hidden, argument_labels as i64);
-        let columns = labels as i64 + i64::from(options.aliases);
+        let (hidden, columns, types) = (options.hidden, labels as i64, argument_labels as i64);
         let mut get =
             |name: &str, shape: &[i64], init| params.get(&format!("{prefix}.{name}"), shape, init);
         let xavier = Init::XavierUniform;
@@ -114,13 +96,6 @@ impl MentionPairs {
             ),
             distance: get("distance", &[DISTANCES, hidden], Init::Normal(0.1))?,
             sentences: get("sentences", &[SENTENCES, hidden], Init::Normal(0.1))?,
-            lexical: match options.lexical {
-                true => Some(Lexical {
-                    product: get("lexical.product", &[hidden, words], xavier)?,
-                    cosine: get("lexical.cosine", &[1, hidden], Init::Normal(0.1))?,
-                }),
-                false => None,
-            },
             output: (
                 get("output.weight", &[columns, hidden], xavier)?,
                 // Facts are rare: starting from even odds would drown the first epochs in noise.
@@ -133,8 +108,7 @@ impl MentionPairs {
         })
     }
 
-    /// Mean over entity pairs of the summed binary cross-entropy of their labels; with aliases, plus
-    /// the mean binary cross-entropy of "same name" over pairs of names of one type.
+    /// Mean over entity pairs of the summed binary cross-entropy of their labels.
     ///
     /// `mentions` are span, label and entity; relations are between mentions by their index.
     pub fn loss(
@@ -148,27 +122,14 @@ impl MentionPairs {
         let groups: Vec<usize> =
             mentions.iter().enumerate().map(|(i, m)| m.2.unwrap_or(alone + i)).collect();
         let pairs = EntityPairs::new(&spans, &groups, &x.sentences, self.options.max_sentences);
-        // Keeps the graph, so that a document without pairs can stand in a batch.
-        let mut loss = self.output.1.f_sum(Kind::Float)?.f_mul_scalar(0.0)?;
-        if spans.is_empty() {
-            return Ok(loss);
+        if pairs.is_empty() {
+            // Keeps the graph, so that a document without pairs can stand in a batch.
+            return Ok(self.output.1.f_sum(Kind::Float)?.f_mul_scalar(0.0)?);
         }
-        let prepared = self.mentions(x, &spans, true)?;
-        if !pairs.is_empty() {
-            loss = loss.f_add(&self.relation_loss(&prepared, &groups, &pairs, gold)?)?;
-        }
-        if self.options.aliases {
-            let names = name_groups(&spans, &x.keys);
-            let mut same = alias_pairs(&spans, &names, &x.sentences, self.options.max_sentences);
-            same.retain(|p| mentions[p.head].2.is_some() && mentions[p.tail].2.is_some());
-            if !same.is_empty() {
-                loss = loss.f_add(&self.alias_loss(&prepared, &groups, &same)?)?;
-            }
-        }
-        Ok(loss)
+        self.pair_loss(&self.mentions(x, &spans, true)?, &groups, &pairs, gold)
     }
 
-    fn relation_loss(
+    fn pair_loss(
         &self,
         mentions: &Mentions,
         groups: &[usize],
@@ -194,11 +155,7 @@ impl MentionPairs {
         let tensor = |values: &[f32]| -> Result<Tensor> {
             Ok(Tensor::f_from_slice(values)?.f_view(shape)?.f_to_device(device)?)
         };
-        let logits = self.pair_logits(mentions, pairs.mention_pairs(), true)?.f_narrow(
-            1,
-            0,
-            self.labels as i64,
-        )?;
+        let logits = self.pair_logits(mentions, pairs.mention_pairs(), true)?;
         let group = Tensor::f_from_slice(pairs.group())?.f_to_device(device)?;
         let pooled = Tensor::f_zeros(shape, (Kind::Float, device))?
             .f_index_add(0, &group, &logits.f_clamp(-30.0, 30.0)?.f_exp()?)?
@@ -212,24 +169,6 @@ impl MentionPairs {
         Ok(loss.f_div_scalar(rows as i64)?)
     }
 
-    fn alias_loss(
-        &self,
-        mentions: &Mentions,
-        groups: &[usize],
-        pairs: &[MentionPair],
-    ) -> Result<Tensor> {
-        let same: Vec<f32> =
-            pairs.iter().map(|p| f32::from(groups[p.head] == groups[p.tail])).collect();
-        let same = Tensor::f_from_slice(&same)?.f_to_device(mentions.vectors.device())?;
-        let logits = self.pair_logits(mentions, pairs, true)?.f_select(1, self.labels as i64)?;
-        Ok(logits.f_binary_cross_entropy_with_logits::<Tensor>(
-            &same,
-            None,
-            None,
-            tch::Reduction::Mean,
-        )?)
-    }
-
     /// Relations `(head, tail, label, probability)` by mention index: for each fact between two
     /// names, the pair of mentions that states it most clearly.
     pub fn decode(
@@ -241,7 +180,7 @@ impl MentionPairs {
             return Ok(Vec::new());
         }
         let prepared = self.mentions(x, mentions, false)?;
-        let groups = self.groups(x, &prepared)?;
+        let groups = name_groups(mentions, &x.keys);
         let pairs = EntityPairs::new(mentions, &groups, &x.sentences, self.options.max_sentences);
         let labels = self.labels;
         let mut pooled = vec![0_f64; pairs.entities().len() * labels];
@@ -250,12 +189,11 @@ impl MentionPairs {
             let block = start..pairs.len().min(start + BLOCK);
             let logits =
                 self.pair_logits(&prepared, &pairs.mention_pairs()[block.clone()], false)?;
-            let columns = logits.size()[1] as usize;
             let logits = Vec::<f32>::try_from(logits.f_contiguous()?.f_view([-1])?)?;
             for (row, pair) in block.enumerate() {
                 let group = pairs.group()[pair] as usize;
                 for label in 0..labels {
-                    let logit = logits[row * columns + label].clamp(-30.0, 30.0);
+                    let logit = logits[row * labels + label].clamp(-30.0, 30.0);
                     pooled[group * labels + label] += f64::from(logit).exp();
                     if logit > best[group * labels + label].0 {
                         best[group * labels + label] = (logit, pair);
@@ -284,24 +222,6 @@ impl MentionPairs {
         Ok(found)
     }
 
-    /// The entity of each mention: names that are the same, or that the head takes for the same.
-    fn groups(&self, x: &DocumentInput, mentions: &Mentions) -> Result<Vec<usize>> {
-        let names = name_groups(mentions.spans, &x.keys);
-        if !self.options.aliases {
-            return Ok(names);
-        }
-        let pairs = alias_pairs(mentions.spans, &names, &x.sentences, self.options.max_sentences);
-        let mut groups = Groups::new(names);
-        for block in pairs.chunks(BLOCK) {
-            let logits = self.pair_logits(mentions, block, false)?;
-            let same = Vec::<f32>::try_from(logits.f_select(1, self.labels as i64)?)?;
-            for (pair, _) in block.iter().zip(same).filter(|(_, logit)| *logit > 0.0) {
-                groups.join(pair.head, pair.tail);
-            }
-        }
-        Ok(groups.finish())
-    }
-
     fn mentions<'a>(
         &self,
         x: &DocumentInput,
@@ -327,19 +247,16 @@ impl MentionPairs {
             .f_linear(&self.mention.0, Some(&self.mention.1))?
             .f_relu()?
             .f_dropout(self.options.feedforward_dropout, train)?;
-        let words = mean_between(&running_sums(&x.words)?, &first, &last)?;
-        let length = words.f_square()?.f_sum_dim_intlist(1_i64, true, Kind::Float)?.f_sqrt()?;
         Ok(Mentions {
             spans,
             head: vectors.f_linear::<&Tensor>(&self.head, None)?,
             tail: vectors.f_linear::<&Tensor>(&self.tail, None)?,
-            words: words.f_div(&length.f_clamp_min(1e-6)?)?,
             vectors,
             sums,
         })
     }
 
-    /// Logits of mention pairs: (pairs, columns).
+    /// Logits of mention pairs: (pairs, labels).
     fn pair_logits(
         &self,
         mentions: &Mentions,
@@ -376,21 +293,13 @@ impl MentionPairs {
         let product = |of: &Tensor| -> Result<Tensor> {
             Ok(of.f_index_select(0, &head)?.f_mul(&of.f_index_select(0, &tail)?)?)
         };
-        let mut hidden = context
+        let hidden = context
             .f_linear(&self.context.0, Some(&self.context.1))?
             .f_add(&mentions.head.f_index_select(0, &head)?)?
             .f_add(&mentions.tail.f_index_select(0, &tail)?)?
             .f_add(&product(&mentions.vectors)?.f_linear::<&Tensor>(&self.product, None)?)?
             .f_add(&self.distance.f_index_select(0, &column(4)?)?)?
             .f_add(&self.sentences.f_index_select(0, &column(5)?)?)?;
-        if let Some(lexical) = &self.lexical {
-            let words = product(&mentions.words)?;
-            let cosine = words.f_sum_dim_intlist(1_i64, true, Kind::Float)?; // (pairs, 1)
-            let words = words.f_mul_scalar(PRODUCT_SCALE)?;
-            hidden = hidden
-                .f_add(&words.f_linear::<&Tensor>(&lexical.product, None)?)?
-                .f_add(&cosine.f_mul(&lexical.cosine)?)?;
-        }
         let hidden = hidden
             .f_relu()? // (pairs, hidden)
             .f_dropout(self.options.feedforward_dropout, train)?;

@@ -39,8 +39,6 @@ pub struct DocumentInput {
     pub encoded: Tensor,
     /// (N, D'): the encoder's input.
     pub inputs: Tensor,
-    /// (N, W): the word vectors.
-    pub words: Tensor,
     /// Tokens of each sentence.
     pub sentences: Vec<Range<usize>>,
     /// A number for each token, equal for tokens of equal lower-cased text.

@@ -20,7 +20,7 @@ use crate::config::TaskKind;
 use crate::{Document, Error, Result};
 
 /// The score of a task.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// The main figure.
     pub score: f64,

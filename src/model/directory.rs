@@ -26,7 +26,7 @@ use super::{Card, Network, Precision, weights};
 use crate::config::{CONFIG_FORMAT, ModelConfig};
 use crate::feature::{Vocab, Vocabularies};
 use crate::params::Params;
-use crate::{Error, Result};
+use crate::{Error, Result, atomic};
 
 /// Version of the layout that this build writes, and the newest that it reads.
 pub const MODEL_FORMAT: u32 = 1;
@@ -47,96 +47,69 @@ struct Manifest {
     sha256: BTreeMap<String, String>,
 }
 
+/// A model in parts, as its directory holds it.
+#[derive(Debug)]
+pub struct Parts {
+    pub config: ModelConfig,
+    pub vocab: Vocabularies,
+    pub card: Card,
+    pub tensors: BTreeMap<String, Tensor>,
+}
+
 /// What a model directory holds, ready to run.
 #[derive(Debug)]
 pub struct Bundle {
     pub network: Network,
     pub card: Card,
-    /// Numbers in all tensors.
+    /// Numbers in all tensors of the model, loaded or not.
     pub parameters: usize,
+    /// Those of the network, which shares their memory.
+    tensors: BTreeMap<String, Tensor>,
 }
 
-/// Writes a model directory, replacing an older model there but nothing else.
-pub fn save(
-    dir: &Path,
-    config: &ModelConfig,
-    vocab: &Vocabularies,
-    tensors: &BTreeMap<String, Tensor>,
-    card: &Card,
-    precision: Precision,
-) -> Result<()> {
-    let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
-    // Many a folder has a manifest.json: ours lists hashes.
-    let is_ours = read(&dir.join(MANIFEST))
-        .and_then(|bytes| parse::<Manifest>(&dir.join(MANIFEST), &bytes))
-        .is_ok();
-    let is_empty = fs::read_dir(dir).map(|mut d| d.next().is_none()).unwrap_or(!dir.exists());
-    if !is_ours && !is_empty {
-        let message = "exists and is no model directory; it is left alone";
-        return Err(Error::format(dir, message));
-    }
-    let temporary = tempfile::Builder::new()
-        .prefix(".hmtl-")
-        .tempdir_in(parent)
-        .map_err(|e| Error::io(parent, e))?;
-    let new = temporary.path().join("new");
-    write_files(&new, config, vocab, tensors, card, precision)?;
-    if dir.exists() {
-        // The old one goes with the temporary folder.
-        let old = temporary.path().join("old");
-        fs::rename(dir, &old).map_err(|e| Error::io(dir, e))?;
-        if let Err(error) = fs::rename(&new, dir) {
-            let _ = fs::rename(&old, dir);
-            return Err(Error::io(dir, error));
+impl Parts {
+    /// Writes a model directory, replacing an older model there but nothing else.
+    pub fn save(&self, dir: &Path, precision: Precision) -> Result<()> {
+        // Many a folder has a manifest.json: ours lists hashes.
+        let is_ours = read(&dir.join(MANIFEST))
+            .and_then(|bytes| parse::<Manifest>(&dir.join(MANIFEST), &bytes))
+            .is_ok();
+        let is_empty = fs::read_dir(dir).map(|mut d| d.next().is_none()).unwrap_or(!dir.exists());
+        if !is_ours && !is_empty {
+            let message = "exists and is no model directory; it is left alone";
+            return Err(Error::format(dir, message));
         }
-    } else {
-        fs::rename(&new, dir).map_err(|e| Error::io(dir, e))?;
+        atomic::replace(dir, |new| self.write(new, precision))
     }
-    sync(parent)
-}
 
-fn write_files(
-    dir: &Path,
-    config: &ModelConfig,
-    vocab: &Vocabularies,
-    tensors: &BTreeMap<String, Tensor>,
-    card: &Card,
-    precision: Precision,
-) -> Result<()> {
-    let vocabulary = dir.join("vocabulary");
-    fs::create_dir_all(&vocabulary).map_err(|e| Error::io(&vocabulary, e))?;
-    let mut sha256 = BTreeMap::new();
-    for name in FILES {
-        let path = dir.join(name);
-        let text = match name {
-            CONFIG => json(config)?,
-            WORDS => lines(&vocab.words, &path)?,
-            CHARS => lines(&vocab.chars, &path)?,
-            LABELS => json(&vocab.labels)?,
-            CARD => json(card)?,
-            _ => {
-                weights::write(&path, tensors, precision)?;
-                sync(&path)?;
-                let bytes = fs::read(&path).map_err(|e| Error::io(&path, e))?;
-                sha256.insert(name.to_owned(), hash(&bytes));
-                continue;
-            }
-        };
-        sha256.insert(name.to_owned(), hash(text.as_bytes()));
-        fs::write(&path, text).map_err(|e| Error::io(&path, e))?;
-        sync(&path)?;
+    /// Writes the files of a model into an empty folder.
+    pub(crate) fn write(&self, dir: &Path, precision: Precision) -> Result<()> {
+        let vocabulary = dir.join("vocabulary");
+        fs::create_dir_all(&vocabulary).map_err(|e| Error::io(&vocabulary, e))?;
+        let mut sha256 = BTreeMap::new();
+        for name in FILES {
+            let path = dir.join(name);
+            let text = match name {
+                CONFIG => json(&self.config)?,
+                WORDS => lines(&self.vocab.words, &path)?,
+                CHARS => lines(&self.vocab.chars, &path)?,
+                LABELS => json(&self.vocab.labels)?,
+                CARD => json(&self.card)?,
+                _ => {
+                    weights::write(&path, &self.tensors, precision)?;
+                    atomic::sync(&path)?;
+                    let bytes = fs::read(&path).map_err(|e| Error::io(&path, e))?;
+                    sha256.insert(name.to_owned(), hash(&bytes));
+                    continue;
+                }
+            };
+            sha256.insert(name.to_owned(), hash(text.as_bytes()));
+            atomic::write(&path, text.as_bytes())?;
+        }
+        let library = env!("CARGO_PKG_VERSION").to_owned();
+        let manifest = Manifest { format: MODEL_FORMAT, library, sha256 };
+        atomic::write(&dir.join(MANIFEST), json(&manifest)?.as_bytes())
     }
-    let library = env!("CARGO_PKG_VERSION").to_owned();
-    let manifest = Manifest { format: MODEL_FORMAT, library, sha256 };
-    let path = dir.join(MANIFEST);
-    fs::write(&path, json(&manifest)?).map_err(|e| Error::io(&path, e))?;
-    sync(&path)
-}
-
-/// A rename must not reach the disk before what it names.
-fn sync(path: &Path) -> Result<()> {
-    fs::File::open(path).and_then(|f| f.sync_all()).map_err(|e| Error::io(path, e))
 }
 
 fn json(value: &impl Serialize) -> Result<String> {
@@ -160,9 +133,9 @@ fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
 
-impl Bundle {
-    /// Loads and checks a model directory, with all tasks or with `tasks` and what they need.
-    pub fn load(dir: &Path, device: Device, tasks: Option<&[String]>) -> Result<Self> {
+impl Parts {
+    /// Reads and checks a model directory, but for the shapes of its tensors.
+    pub fn read(dir: &Path) -> Result<Self> {
         if !dir.is_dir() {
             return Err(Error::format(dir, "is no model directory: there is no such folder"));
         }
@@ -197,14 +170,10 @@ impl Bundle {
             let message = format!("format {} is newer than this library reads", config.format);
             return Err(Error::format(at(CONFIG), message));
         }
-        let wrong = |name: &str| {
-            let path = at(name);
-            move |e: Error| match e {
-                Error::Config(message) => Error::format(&path, message),
-                other => other,
-            }
-        };
-        config.check().map_err(wrong(CONFIG))?;
+        config.check().map_err(|e| match e {
+            Error::Config(message) => Error::format(at(CONFIG), message),
+            other => other,
+        })?;
         let labels: IndexMap<String, Vec<String>> = parse(&at(LABELS), &files[LABELS])?;
         check_labels(&config, &labels).map_err(|m| Error::format(at(LABELS), m))?;
         let vocab = Vocabularies {
@@ -214,15 +183,42 @@ impl Bundle {
         };
         let card = parse(&at(CARD), &files[CARD])?;
         let tensors = weights::read(&at(WEIGHTS), &files[WEIGHTS])?;
+        Ok(Self { config, vocab, card, tensors })
+    }
+}
+
+impl Bundle {
+    /// Loads and checks a model directory, with all tasks or with `tasks` and what they need.
+    pub fn load(dir: &Path, device: Device, tasks: Option<&[String]>) -> Result<Self> {
+        Self::new(Parts::read(dir)?, device, tasks).map_err(|e| match e {
+            Error::Config(message) => Error::format(dir.join(WEIGHTS), message),
+            other => other,
+        })
+    }
+
+    /// Makes a network of the parts of a model.
+    pub(crate) fn new(parts: Parts, device: Device, tasks: Option<&[String]>) -> Result<Self> {
+        let Parts { config, vocab, card, tensors } = parts;
         let parameters = tensors.values().map(Tensor::numel).sum();
         let mut params = Params::loaded(tensors, device);
-        let mut network = Network::new(&config, &vocab, &mut params).map_err(wrong(WEIGHTS))?;
-        params.check_all_used().map_err(wrong(WEIGHTS))?;
+        let mut network = Network::new(&config, &vocab, &mut params)?;
+        params.check_all_used()?;
         if let Some(tasks) = tasks {
-            // Checked as a whole, kept in part: other tensors are freed with `params`.
+            // Checked as a whole, kept in part: what no task needs is freed.
+            params.forget_use();
             network = Network::new(&config.restrict(tasks)?, &vocab, &mut params)?;
         }
-        Ok(Self { network, card, parameters })
+        Ok(Self { network, card, parameters, tensors: params.into_used() })
+    }
+
+    /// The model in parts, which share the memory of this one.
+    pub(crate) fn parts(&self) -> Parts {
+        let config = self.network.config().clone();
+        let mut vocab = self.network.vocab().clone();
+        vocab.labels.retain(|task, _| config.tasks.contains_key(task));
+        let tensor = |(name, tensor): (&String, &Tensor)| (name.clone(), tensor.shallow_clone());
+        let tensors = self.tensors.iter().map(tensor).collect();
+        Parts { config, vocab, card: self.card.clone(), tensors }
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Network;
+use super::{AnnotateOptions, Network};
 use crate::feature::Example;
 use crate::head::{GoldRelations, GoldSpans};
-use crate::{Label, Span};
+use crate::{Cancel, Label, Result, Span};
 
 impl Network {
     /// Labelled spans of each example. Labels that the model does not know are left out, or where
@@ -66,13 +66,14 @@ impl Network {
     /// Mentions that can be arguments, as span, label and entity, and the relations between them
     /// by their index. In a document that the arguments' layer was not annotated in, these are
     /// the mentions that are related, labelled as any layer labels them if the arguments' task
-    /// knows the label.
+    /// knows the label, and those that it finds elsewhere: what is not related to them.
+    #[allow(clippy::type_complexity)] // mentions and relations, named above
     pub(super) fn gold_relations(
         &self,
         task: &str,
         arguments: &str,
         example: &Example,
-    ) -> (Vec<(Span, usize, Option<usize>)>, GoldRelations) {
+    ) -> Result<(Vec<(Span, usize, Option<usize>)>, GoldRelations)> {
         let (tokens, doc) = (example.tokens(), example.document);
         let (layer, argument_layer) = (self.config.layer(task), self.config.layer(arguments));
         let mut index = HashMap::new();
@@ -109,7 +110,29 @@ impl Network {
             Some((*index.get(&r.head)?, *index.get(&r.tail)?, self.vocab.label(task, &r.label)?))
         });
         let relations = relations.collect();
-        (mentions, GoldRelations { relations, open: self.open_labels(task, example) })
+        if !annotated {
+            let taken = mentions.clone();
+            let overlaps = |s: Span| taken.iter().any(|m| m.0.first < s.last && s.first < m.0.last);
+            let found = self.found_mentions(arguments, example)?;
+            mentions
+                .extend(found.into_iter().filter(|m| !overlaps(m.0)).map(|(s, l)| (s, l, None)));
+        }
+        Ok((mentions, GoldRelations { relations, open: self.open_labels(task, example) }))
+    }
+
+    /// The mentions that `task` finds in an example, as it now is.
+    fn found_mentions(&self, task: &str, example: &Example) -> Result<Vec<(Span, usize)>> {
+        let options =
+            AnnotateOptions { tasks: Some(vec![task.to_owned()]), ..AnnotateOptions::default() };
+        let document = std::slice::from_ref(example.document);
+        let found = self.annotate(document, &options, &Cancel::new())?;
+        let tokens = example.tokens();
+        let spans = found.iter().flat_map(|doc| doc.labelled(task)).filter_map(|(span, label)| {
+            let inside = tokens.start <= span.first && span.last <= tokens.end;
+            let label = self.vocab.label(task, &label.label).filter(|_| inside)?;
+            Some((Span::new(span.first - tokens.start, span.last - tokens.start), label))
+        });
+        Ok(spans.collect())
     }
 }
 

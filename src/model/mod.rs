@@ -8,11 +8,11 @@ mod evaluate;
 mod gold;
 mod network;
 mod shared;
-mod weights;
+pub(crate) mod weights;
 
 pub use annotate::AnnotateOptions;
 pub use card::{Card, Source};
-pub use directory::{Bundle, MODEL_FORMAT, save};
+pub use directory::{Bundle, MODEL_FORMAT, Parts};
 pub use evaluate::{EvaluateOptions, Evaluation};
 pub use network::Network;
 pub use shared::{LoadOptions, Model};

@@ -66,8 +66,6 @@ impl Network {
                     threshold,
                     rivalry,
                     feedforward_dropout,
-                    lexical,
-                    aliases,
                     ..
                 } => {
                     let options = MentionPairsOptions {
@@ -76,16 +74,9 @@ impl Network {
                         threshold,
                         rivalry,
                         feedforward_dropout,
-                        lexical,
-                        aliases,
                     };
                     Head::MentionPairs(MentionPairs::new(
-                        params,
-                        &prefix,
-                        (encoded, graph.word_width()),
-                        options,
-                        labels,
-                        arguments,
+                        params, &prefix, encoded, options, labels, arguments,
                     )?)
                 }
                 HeadConfig::MentionRanking(ranking) => match ranking.projection {
@@ -156,7 +147,7 @@ impl Network {
             Head::MentionPairs(head) => {
                 let arguments = config.head.arguments().unwrap_or_default();
                 self.document_loss(task, examples, |x, example| {
-                    let (mentions, gold) = self.gold_relations(task, arguments, example);
+                    let (mentions, gold) = self.gold_relations(task, arguments, example)?;
                     head.loss(x, &mentions, &gold)
                 })
             }
@@ -289,11 +280,7 @@ fn joined(pieces: &[Encodings]) -> Result<Encodings> {
         let pieces: Vec<&Tensor> = pieces.iter().map(of).collect();
         Ok(Tensor::f_cat(&pieces, 0)?)
     };
-    Ok(Encodings {
-        words: join(|e| &e.words)?,
-        inputs: join(|e| &e.inputs)?,
-        encoded: join(|e| &e.encoded)?,
-    })
+    Ok(Encodings { inputs: join(|e| &e.inputs)?, encoded: join(|e| &e.encoded)? })
 }
 
 /// The rows of one sequence of a batch, without padding: (L, D') and (L, D).
@@ -309,11 +296,10 @@ pub(super) fn document_input(sequences: &[Encodings], example: &Example) -> Resu
         let range = doc.sentence_tokens(s);
         range.start - tokens.start..range.end - tokens.start
     });
-    let Encodings { words: vectors, inputs, encoded } = joined(sequences)?;
+    let Encodings { inputs, encoded } = joined(sequences)?;
     Ok(DocumentInput {
         encoded,
         inputs,
-        words: vectors,
         sentences: sentences.filter(|s| !s.is_empty()).collect(),
         keys: keys(words(example)),
     })

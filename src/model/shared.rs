@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tch::Device;
 
 use super::default::default_dir;
-use super::{AnnotateOptions, Bundle, Card};
+use super::{AnnotateOptions, Bundle, Card, Parts, Precision};
 use crate::config::{ModelConfig, TaskKind};
 use crate::feature::Vocabularies;
 use crate::text::{to_unit, tokenize};
@@ -96,6 +97,24 @@ impl Model {
         let tasks = all.filter(is_wanted).cloned().collect();
         log::info!("loaded {} in {} ms", dir.display(), start.elapsed().as_millis());
         Ok(Self { weights: Arc::new(Weights(Some(shared))), device: options.device.clone(), tasks })
+    }
+
+    /// A model of its parts, on the CPU.
+    pub fn new(parts: Parts) -> Result<Self> {
+        let tasks = parts.config.tasks.keys().cloned().collect();
+        let shared = engine::run(|| Bundle::new(parts, Device::Cpu, None).map(Shared))?;
+        Ok(Self { weights: Arc::new(Weights(Some(shared))), device: "cpu".to_owned(), tasks })
+    }
+
+    /// Writes the model as a directory, whole or not at all. It replaces an older model there but
+    /// nothing else.
+    pub fn save(&self, dir: &Path, precision: Precision) -> Result<()> {
+        let shared = self.shared()?;
+        engine::run(move || {
+            // Captured whole: a part of it would not be `Sync`.
+            let shared: &Shared = shared;
+            shared.0.parts().save(dir, precision)
+        })
     }
 
     /// The directory of the model that ships with the library. `HMTL_MODEL` overrides it.

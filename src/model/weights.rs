@@ -51,7 +51,7 @@ impl View for Stored {
     }
 }
 
-pub(super) fn write(
+pub(crate) fn write(
     path: &Path,
     tensors: &BTreeMap<String, Tensor>,
     precision: Precision,
@@ -99,7 +99,7 @@ fn quantize(values: &[f32], columns: usize) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// Reads and checks the tensors; what the file holds is looked at before any tensor is made.
-pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {
+pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {
     let file = SafeTensors::deserialize(bytes)
         .map_err(|e| Error::format(path, format!("is not a safetensors file: {e}")))?;
     let mut tensors = BTreeMap::new();

@@ -41,6 +41,16 @@ impl Batches {
         }
         self.queue.pop().unwrap_or_default()
     }
+
+    /// The batches that are left of this pass over the examples, the next last.
+    pub fn queue(&self) -> &[Vec<usize>] {
+        &self.queue
+    }
+
+    /// Goes on with the rest of an earlier pass.
+    pub fn restore(&mut self, queue: Vec<Vec<usize>>) {
+        self.queue = queue;
+    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use tch::Tensor;
 
-use crate::Result;
 use crate::params::Params;
+use crate::{Error, Result};
 
 /// Gradients of the parameters that a loss depends on. Those of other tasks' heads and encoders
 /// are absent, not zero: an optimizer would move them by old momentum.
@@ -12,10 +12,32 @@ pub struct Gradients(Vec<(String, Tensor)>);
 
 impl Gradients {
     pub fn of(loss: &Tensor, params: &Params) -> Result<Self> {
+        if !loss.requires_grad() {
+            return Err(Error::Internal("a loss that depends on nothing that is trained".into()));
+        }
         let (names, tensors): (Vec<&str>, Vec<&Tensor>) = params.trainable().unzip();
         let gradients = Tensor::f_run_backward(&[loss], &tensors, false, false)?;
         let named = names.into_iter().map(str::to_owned).zip(gradients);
         Ok(Self(named.filter(|(_, gradient)| gradient.defined()).collect()))
+    }
+
+    /// Adds those of another loss.
+    pub fn add(&mut self, other: Self) -> Result<()> {
+        for (name, gradient) in other.0 {
+            match self.0.iter_mut().find(|(n, _)| *n == name) {
+                Some((_, own)) => drop(own.f_add_(&gradient)?),
+                None => self.0.push((name, gradient)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Multiplies all by a factor.
+    pub fn scale(&mut self, factor: f64) -> Result<()> {
+        for (_, gradient) in &mut self.0 {
+            let _ = gradient.f_mul_scalar_(factor)?;
+        }
+        Ok(())
     }
 
     /// Limits each element to `-most..=most`.

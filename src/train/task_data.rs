@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::batches::Batches;
 use super::relabel::relabel;
@@ -18,6 +22,7 @@ use crate::{Document, Error, Mention, Result};
 pub(super) struct TaskData {
     pub(super) train: Vec<Arc<Document>>,
     pub(super) dev: Vec<Document>,
+    pub(super) test: Vec<Document>,
     /// Document and sentences of each training example.
     pub(super) examples: Vec<(usize, Range<usize>)>,
     pub(super) batches: Batches,
@@ -25,6 +30,40 @@ pub(super) struct TaskData {
     /// Where the gold stands in the documents.
     pub(super) layer: String,
 }
+
+/// The part of the data that documents are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    Train,
+    Dev,
+    Test,
+}
+
+impl Split {
+    pub const ALL: [Self; 3] = [Self::Train, Self::Dev, Self::Test];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Dev => "dev",
+            Self::Test => "test",
+        }
+    }
+}
+
+impl FromStr for Split {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|s| s.name() == name).ok_or_else(|| {
+            Error::invalid(format!("unknown split `{name}`; there are train, dev and test"))
+        })
+    }
+}
+
+/// Documents given to a task in memory, by split.
+pub(super) type Added = BTreeMap<Split, Vec<Arc<Document>>>;
 
 /// Files that were read, so that tasks can share them.
 #[derive(Default)]
@@ -88,49 +127,96 @@ impl Files {
 }
 
 impl TaskData {
+    /// Reads the data of the description, and joins what was added.
     pub(super) fn read(
         name: &str,
         model: &ModelConfig,
         config: &TaskTraining,
+        added: Option<&Added>,
         files: &mut Files,
     ) -> Result<Self> {
         let head = &model.tasks[name].head;
         let layer = model.layer(name).to_owned();
-        let mut train = Vec::new();
-        for data in &config.train {
-            train.extend(files.relabelled(data, &layer)?);
-        }
-        let mut dev = Vec::new();
-        for data in &config.dev {
-            dev.extend(files.relabelled(data, &layer)?.iter().map(|d| (**d).clone()));
-        }
-        let has_layer = |doc: &Document| doc.tasks.contains(&layer);
-        if !train.iter().any(|d| has_layer(d)) {
-            let message = format!("task `{name}`: the training data has no layer `{layer}`");
-            return Err(Error::config(message));
-        }
-        if !dev.is_empty() && !dev.iter().any(has_layer) {
-            let message = format!("task `{name}`: the dev data has no layer `{layer}`");
-            return Err(Error::config(message));
-        }
-        train.retain(|d| has_layer(d));
-        dev.retain(has_layer);
-        let examples = examples(head, &train, config.max_tokens);
-        if examples.is_empty() {
-            return Err(Error::config(format!("task `{name}`: the training data is empty")));
-        }
-        let tokens = |(doc, sentences): &(usize, Range<usize>)| {
-            Example { document: &train[*doc], sentences: sentences.clone() }.tokens().len()
+        let mut of_split = |split: Split, described: &[DataConfig]| -> Result<Vec<Arc<Document>>> {
+            let mut docs: Vec<Arc<Document>> = Vec::new();
+            for data in described {
+                docs.extend(files.relabelled(data, &layer)?);
+            }
+            docs.extend(added.and_then(|a| a.get(&split)).into_iter().flatten().cloned());
+            let given = !docs.is_empty();
+            docs.retain(|d| d.tasks.contains(&layer));
+            if given && docs.is_empty() {
+                return Err(Error::config(format!(
+                    "task `{name}`: the {} data has no layer `{layer}`",
+                    split.name()
+                )));
+            }
+            Ok(docs)
         };
-        let lengths = examples.iter().map(tokens).collect();
+        let train = of_split(Split::Train, &config.train)?;
+        let owned =
+            |docs: Vec<Arc<Document>>| docs.iter().map(|d| (**d).clone()).collect::<Vec<_>>();
+        let dev = owned(of_split(Split::Dev, &config.dev)?);
+        let test = owned(of_split(Split::Test, &config.test)?);
+        if config.patience.is_some() && dev.is_empty() {
+            return Err(Error::config(format!("task `{name}`: patience needs dev data")));
+        }
         Ok(Self {
-            batches: Batches::new(lengths, config.batch_size),
+            batches: Batches::new(Vec::new(), config.batch_size),
+            examples: Vec::new(),
             kind: head.kind(),
             train,
             dev,
-            examples,
+            test,
             layer,
         })
+    }
+
+    /// Cuts the training documents into examples, once they are all there.
+    pub(super) fn prepare(
+        &mut self,
+        name: &str,
+        head: &HeadConfig,
+        config: &TaskTraining,
+    ) -> Result<()> {
+        self.examples = examples(head, &self.train, config.max_tokens);
+        if self.examples.is_empty() {
+            return Err(Error::config(format!("task `{name}` has no training data")));
+        }
+        let tokens = |(doc, sentences): &(usize, Range<usize>)| {
+            Example { document: &self.train[*doc], sentences: sentences.clone() }.tokens().len()
+        };
+        let lengths = self.examples.iter().map(tokens).collect();
+        self.batches = Batches::new(lengths, config.batch_size);
+        Ok(())
+    }
+
+    /// The documents of a split.
+    pub(super) fn documents(&self, split: Split) -> Vec<&Document> {
+        match split {
+            Split::Train => self.train.iter().map(|d| &**d).collect(),
+            Split::Dev => self.dev.iter().collect(),
+            Split::Test => self.test.iter().collect(),
+        }
+    }
+
+    /// Number and SHA-256 of the documents of each split that has some.
+    pub(super) fn fingerprints(&self) -> Result<BTreeMap<Split, Fingerprint>> {
+        let mut prints = BTreeMap::new();
+        for split in Split::ALL {
+            let documents = self.documents(split);
+            if documents.is_empty() {
+                continue;
+            }
+            let mut hash = Sha256::new();
+            for doc in &documents {
+                serde_json::to_writer(&mut hash, doc)
+                    .map_err(|e| Error::Internal(e.to_string()))?;
+            }
+            let sha256 = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+            prints.insert(split, Fingerprint { documents: documents.len(), sha256 });
+        }
+        Ok(prints)
     }
 
     /// The labels of the training data, the most frequent first; rare ones are left out.
@@ -156,6 +242,13 @@ impl TaskData {
         labels.sort_by_key(|(label, n)| (std::cmp::Reverse(*n), *label));
         labels.into_iter().map(|(label, _)| label.to_owned()).collect()
     }
+}
+
+/// What tells one data set from another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Fingerprint {
+    pub(super) documents: usize,
+    pub(super) sha256: String,
 }
 
 /// Sentences, or documents cut at sentence ends to at most `max_tokens`.

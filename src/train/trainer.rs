@@ -4,92 +4,91 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use indexmap::IndexMap;
-use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use serde_json::{Value, json};
 use tch::{Device, Tensor};
 
-use super::task_data::{Files, TaskData};
-use super::{Adam, Event, Gradients, RunConfig, Sampling, TaskEpoch, vocabulary};
-use crate::embed::WORD_TABLE;
+use super::config::Exhausted;
+use super::progress::{Progress, TaskProgress};
+use super::random::{position, seeded};
+use super::sampler::{Candidate, Position, epoch_steps, select};
+use super::successive::Anchor;
+use super::task_data::TaskData;
+use super::{Gradients, Optimizer, RunConfig, Sampling, Setup};
 use crate::feature::{Example, Vocabularies};
-use crate::metric::{self, Score, ScoreOptions, Singletons};
-use crate::model::{AnnotateOptions, Network};
+use crate::model::Network;
 use crate::params::Params;
-use crate::{Cancel, Error, Result};
+use crate::{Error, Result};
 
-/// A training run between two steps.
+/// A training run between two steps. [`Setup`] makes one.
+///
+/// ```no_run
+/// use hmtl::train::{RunConfig, Trainer};
+/// use hmtl::Cancel;
+///
+/// let config = RunConfig::read("configs/small.json".as_ref())?;
+/// let mut trainer = Trainer::new(config, tch::Device::Cpu)?;
+/// while let Some(event) = trainer.advance(&Cancel::new())? {
+///     println!("{event:?}");
+/// }
+/// # Ok::<(), hmtl::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Trainer {
-    config: RunConfig,
-    data: IndexMap<String, TaskData>,
-    params: Params,
-    network: Network,
-    optimizers: BTreeMap<String, Adam>,
+    pub(super) config: RunConfig,
+    pub(super) data: IndexMap<String, TaskData>,
+    pub(super) params: Params,
+    pub(super) network: Network,
+    /// By task, or one without a name.
+    pub(super) optimizers: BTreeMap<String, Optimizer>,
     /// Running averages of the trainable tensors.
-    average: BTreeMap<String, Tensor>,
-    rng: ChaCha8Rng,
-    step: usize,
-    epoch: usize,
-    history: IndexMap<String, History>,
-    best_mean: f64,
-}
-
-/// How a task has fared.
-#[derive(Debug, Default)]
-struct History {
-    best: Option<f64>,
-    /// Epochs since the best.
-    waited: usize,
-    steps: usize,
-    loss: f64,
+    pub(super) average: BTreeMap<String, Tensor>,
+    /// The trainable tensors of the best epoch of each task, and under "" of all together.
+    pub(super) best: BTreeMap<String, BTreeMap<String, Tensor>>,
+    pub(super) anchor: Anchor,
+    pub(super) rng: ChaCha8Rng,
+    pub(super) progress: Progress,
+    /// When this epoch, or what this process does of it, began.
+    pub(super) epoch_began: Option<Instant>,
 }
 
 /// A step that was taken.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Step {
     pub task: String,
+    /// Mean over the batches of the step.
     pub loss: f64,
+    pub learning_rate: f64,
 }
 
 impl Trainer {
-    /// Reads the data and starts from random weights and pretrained word vectors.
+    /// Reads the data that `config` names and makes a trainer.
     pub fn new(config: RunConfig, device: Device) -> Result<Self> {
-        config.check()?;
-        tch::set_num_threads(config.training.threads.max(1));
-        tch::manual_seed(config.training.seed as i64);
-        let mut rng = ChaCha8Rng::seed_from_u64(config.training.seed);
-        let mut files = Files::default();
-        let mut data = IndexMap::new();
-        let mut labels = IndexMap::new();
-        for name in config.model.tasks.keys() {
-            let task = &config.training.tasks[name];
-            let read = TaskData::read(name, &config.model, task, &mut files)?;
-            let known = task.labels.clone();
-            let known = known.unwrap_or_else(|| read.labels(task.min_label_count));
-            labels.insert(name.clone(), known);
-            data.insert(name.clone(), read);
-        }
-        let (vocab, vectors) = vocabulary::build(&config.vocabulary, &config.model, &data, labels)?;
-        let mut params = Params::random(device);
-        let network = Network::new(&config.model, &vocab, &mut params)?;
-        if let Some(vectors) = vectors {
-            let table = vocabulary::word_table(&vocab.words, &vectors, &mut rng)?;
-            params.assign(&BTreeMap::from([(WORD_TABLE.to_owned(), table)]))?;
-        }
-        let history = data.keys().map(|t| (t.clone(), History::default())).collect();
-        Ok(Self {
-            average: BTreeMap::new(),
-            optimizers: BTreeMap::new(),
-            best_mean: f64::NEG_INFINITY,
-            step: 0,
-            epoch: 0,
+        Setup::new(config, device)?.build()
+    }
+
+    pub(super) fn assemble(
+        config: RunConfig,
+        data: IndexMap<String, TaskData>,
+        params: Params,
+        network: Network,
+        rng: ChaCha8Rng,
+    ) -> Self {
+        let tasks = data.keys().map(|t| (t.clone(), TaskProgress::default())).collect();
+        Self {
             config,
             data,
             params,
             network,
+            optimizers: BTreeMap::new(),
+            average: BTreeMap::new(),
+            best: BTreeMap::new(),
+            anchor: Anchor::default(),
             rng,
-            history,
-        })
+            progress: Progress { tasks, ..Progress::default() },
+            epoch_began: None,
+        }
     }
 
     pub fn config(&self) -> &RunConfig {
@@ -104,54 +103,94 @@ impl Trainer {
         &self.network
     }
 
-    /// The weights to keep, on the CPU: the running average where there is one.
-    pub fn weights(&self) -> BTreeMap<String, Tensor> {
-        let mut weights = self.params.snapshot();
-        for (name, tensor) in &self.average {
-            weights.insert(name.clone(), tensor.copy());
-        }
-        weights.into_iter().map(|(name, tensor)| (name, tensor.to_device(Device::Cpu))).collect()
+    /// The tasks that are trained, lowest in the hierarchy first.
+    pub fn tasks(&self) -> impl Iterator<Item = &str> {
+        self.data.keys().map(String::as_str)
     }
 
-    /// Steps in an epoch.
+    /// Whether the run has ended.
+    pub fn is_finished(&self) -> bool {
+        self.progress.finished.is_some()
+    }
+
+    /// Steps of the epoch that is being trained.
     pub fn steps_per_epoch(&self) -> usize {
-        let batches = self.data.values().map(|t| t.batches.count()).sum();
-        self.config.training.steps_per_epoch.unwrap_or(batches)
+        let training = &self.config.training;
+        epoch_steps(&training.sampling, &self.candidates(true), training.steps_per_epoch)
     }
 
-    /// Takes one optimization step.
+    /// The tasks for the sampler; without `resting` none is out of patience.
+    fn candidates(&self, resting: bool) -> Vec<Candidate<'_>> {
+        let rests = resting && self.config.training.stopping.exhausted == Exhausted::Rest;
+        let out = |name: &str| self.progress.tasks.get(name).is_some_and(|t| t.out_of_patience);
+        self.data
+            .iter()
+            .map(|(name, data)| Candidate {
+                name,
+                batches: data.batches.count(),
+                active: !(rests && out(name)),
+            })
+            .collect()
+    }
+
+    /// Takes one optimization step. After the last step of an epoch the next begins; nothing is
+    /// scored. An error once the run has ended.
     pub fn step(&mut self) -> Result<Step> {
-        let task = self.select_task();
-        let batch = self.select_batch(&task);
-        let loss = self.forward(&task, &batch)?;
-        let loss = self.backward(&task, &batch, &loss)?;
-        self.step += 1;
-        if let Some(history) = self.history.get_mut(&task) {
-            history.steps += 1;
-            history.loss += loss;
+        if self.is_finished() {
+            return Err(Error::invalid("the run has ended"));
         }
-        Ok(Step { task, loss })
+        if self.progress.step_in_epoch >= self.steps_per_epoch() {
+            self.begin_epoch();
+        }
+        let task = self.select_task();
+        self.remember_anchor(&task);
+        let accumulate = self.config.training.accumulate;
+        let mut sum: Option<Gradients> = None;
+        let mut loss_sum = 0.0;
+        for at in 0..accumulate {
+            let batch = self.select_batch(&task);
+            let seed = self.config.training.seed;
+            let position = position(self.progress.step, at);
+            let loss = seeded(seed, position, || self.forward(&task, &batch))?;
+            let (gradients, loss) = self.backward(&task, &batch, &loss)?;
+            loss_sum += loss;
+            match &mut sum {
+                Some(sum) => sum.add(gradients)?,
+                None => sum = Some(gradients),
+            }
+        }
+        let mut gradients = sum.ok_or_else(|| Error::Internal("a step without batches".into()))?;
+        if accumulate > 1 {
+            gradients.scale(1.0 / accumulate as f64)?;
+        }
+        let learning_rate = self.update(&task, gradients)?;
+        let loss = loss_sum / accumulate as f64;
+        self.progress.step += 1;
+        self.progress.step_in_epoch += 1;
+        if let Some(progress) = self.progress.tasks.get_mut(&task) {
+            progress.steps += 1;
+            progress.epoch_steps += 1;
+            progress.epoch_loss += loss;
+        }
+        Ok(Step { task, loss, learning_rate })
     }
 
     fn select_task(&mut self) -> String {
-        let weight = |task: &TaskData| match self.config.training.sampling {
-            Sampling::Uniform => 1,
-            Sampling::Proportional => task.batches.count(),
+        let training = &self.config.training;
+        let at = Position {
+            epoch: self.progress.epoch,
+            epochs: training.epochs,
+            step: self.progress.step_in_epoch,
         };
-        let total: usize = self.data.values().map(weight).sum();
-        let mut draw = self.rng.random_range(0..total.max(1));
-        for (name, task) in &self.data {
-            let weight = weight(task);
-            if draw < weight {
-                return name.clone();
-            }
-            draw -= weight;
-        }
-        self.data.keys().next_back().cloned().unwrap_or_default()
+        let mut rng = self.rng.clone();
+        let task = select(&training.sampling, &self.candidates(true), at, &mut rng);
+        self.rng = rng;
+        self.data.get_index(task).map(|(name, _)| name.clone()).unwrap_or_default()
     }
 
     fn select_batch(&mut self, task: &str) -> Vec<usize> {
-        self.data[task].batches.next(&mut self.rng)
+        let data = self.data.get_mut(task);
+        data.map(|d| d.batches.next(&mut self.rng)).unwrap_or_default()
     }
 
     fn forward(&self, task: &str, batch: &[usize]) -> Result<Tensor> {
@@ -169,35 +208,67 @@ impl Trainer {
         }
     }
 
-    /// Backpropagates, clips and updates; returns the loss.
-    fn backward(&mut self, task: &str, batch: &[usize], loss: &Tensor) -> Result<f64> {
-        let training = &self.config.training;
-        let weighted = loss.f_mul_scalar(training.tasks[task].weight)?;
-        let gradients = self.clipped_gradients(&weighted)?;
+    /// The gradients of a batch's loss, and the loss itself.
+    fn backward(&self, task: &str, batch: &[usize], loss: &Tensor) -> Result<(Gradients, f64)> {
+        let config = &self.config.training.tasks[task];
+        let mut weighted = loss.f_mul_scalar(config.weight)?;
+        if config.successive > 0.0
+            && let Some(far) = self.anchor.distance(&self.params, &self.config.model, task)?
+        {
+            weighted = weighted.f_add(&far.f_mul_scalar(config.successive)?)?;
+        }
+        let gradients = Gradients::of(&weighted, &self.params)?;
         if !gradients.norm()?.is_finite() {
             return Err(self.not_finite("gradient", task, batch));
         }
-        let total = self.steps_per_epoch() * training.epochs;
-        let rate = training.optimizer.learning_rate * training.schedule.factor(self.step, total);
-        let name = if training.optimizer.per_task { task } else { "" };
-        let optimizer =
-            self.optimizers.entry(name.to_owned()).or_insert_with(|| Adam::new(training.optimizer));
-        optimizer.step(&self.params, &gradients, rate)?;
-        self.update_average()?;
-        Ok(f64::try_from(loss)?)
+        Ok((gradients, f64::try_from(loss)?))
     }
 
-    /// First each element is limited, then the norm of all.
-    fn clipped_gradients(&self, loss: &Tensor) -> Result<Gradients> {
+    /// Clips gradients, first each element, then the norm of all, and updates the weights; the
+    /// learning rate.
+    fn update(&mut self, task: &str, mut gradients: Gradients) -> Result<f64> {
         let training = &self.config.training;
-        let mut gradients = Gradients::of(loss, &self.params)?;
         if let Some(most) = training.gradient_value {
             gradients.clip_value(most)?;
         }
         if let Some(most) = training.gradient_norm {
             gradients.clip_norm(most)?;
         }
-        Ok(gradients)
+        let name = if training.optimizer.per_task { task } else { "" };
+        let factor = self.rate_factor(name);
+        let optimizer = self
+            .optimizers
+            .entry(name.to_owned())
+            .or_insert_with(|| Optimizer::new(training.optimizer.clone()));
+        optimizer.step(&self.params, &gradients, factor)?;
+        let rate = training.optimizer.learning_rate * factor;
+        self.update_average()?;
+        Ok(rate)
+    }
+
+    /// What the schedule makes of the learning rate, for an optimizer.
+    pub(super) fn rate_factor(&self, optimizer: &str) -> f64 {
+        let training = &self.config.training;
+        let progress = &self.progress;
+        let within = progress.step_in_epoch as f64 / self.steps_per_epoch() as f64;
+        let done = (progress.epoch as f64 + within) / training.epochs as f64;
+        let sampling = &training.sampling;
+        let total = epoch_steps(sampling, &self.candidates(false), training.steps_per_epoch);
+        let factor = training.schedule.factor(progress.step, done, total * training.epochs);
+        factor * progress.plateaus.get(optimizer).map_or(1.0, |p| p.factor)
+    }
+
+    /// Before the first step of a task's epoch, if a task pulls back to where it was then.
+    fn remember_anchor(&mut self, task: &str) {
+        let training = &self.config.training;
+        if training.tasks.values().all(|t| t.successive == 0.0) {
+            return;
+        }
+        let sequential = matches!(training.sampling, Sampling::Sequential {});
+        let of = sequential.then_some(task);
+        if self.progress.step_in_epoch == 0 || self.anchor.task.as_deref() != of {
+            self.anchor = Anchor::new(&self.params, of);
+        }
     }
 
     /// The error of a batch that training cannot learn from.
@@ -208,7 +279,7 @@ impl Trainer {
         ids.dedup();
         Error::invalid(format!(
             "the {what} of task `{task}` is not finite at step {} (documents {}); the weights are those before it",
-            self.step + 1,
+            self.progress.step + 1,
             ids.join(", ")
         ))
     }
@@ -219,7 +290,7 @@ impl Trainer {
         };
         let _guard = tch::no_grad_guard();
         // A young average follows quickly: it has nothing worth keeping yet.
-        let steps = self.step as f64;
+        let steps = self.progress.step as f64;
         let decay = decay.min((1.0 + steps) / (10.0 + steps));
         for (name, tensor) in self.params.trainable() {
             match self.average.get_mut(name) {
@@ -230,109 +301,35 @@ impl Trainer {
         Ok(())
     }
 
-    /// Scores the weights to keep on the dev set of a task; `None` without dev data.
-    pub fn evaluate(&mut self, task: &str, cancel: &Cancel) -> Result<Option<Score>> {
-        let Some(data) = self.data.get(task) else {
-            return Err(Error::config(format!("the model has no task `{task}`")));
+    /// Where the run stands: `{"step":120,"epoch":2,"epochs":9,"step_in_epoch":20,
+    /// "steps_per_epoch":50,"learning_rate":0.001,"finished":null,"best_epoch":1,"best_mean":0.61,
+    /// "tasks":{"ner":{"steps":60,"best_epoch":1,"best_score":0.8,"out_of_patience":false}}}`.
+    pub fn info(&self) -> Value {
+        let progress = &self.progress;
+        let task = |(name, task): (&String, &TaskProgress)| {
+            let value = json!({
+                "steps": task.steps,
+                "examples": self.data[name].examples.len(),
+                "batches": self.data[name].batches.count(),
+                "best_epoch": task.best.as_ref().map(|b| b.epoch),
+                "best_score": task.best.as_ref().map(|b| b.score),
+                "out_of_patience": task.out_of_patience,
+            });
+            (name.clone(), value)
         };
-        if data.dev.is_empty() {
-            return Ok(None);
-        }
-        let current = (!self.average.is_empty()).then(|| self.params.snapshot());
-        self.params.assign(&self.average)?;
-        let options = AnnotateOptions {
-            tasks: Some(vec![task.to_owned()]),
-            singletons: true,
-            ..Default::default()
-        };
-        let annotated = self.network.annotate(&data.dev, &options, cancel);
-        if let Some(current) = current {
-            self.params.assign(&current)?;
-        }
-        let known = self.network.vocab().labels(task).iter().cloned().collect();
-        let options = ScoreOptions { known_labels: Some(known), singletons: Singletons::Auto };
-        metric::score(data.kind, &data.layer, task, &data.dev, &annotated?, &options).map(Some)
-    }
-
-    /// Trains until the last epoch or until all tasks are out of patience. After each epoch
-    /// `on_event` gets an [`Event::Epoch`] with the trainer as it then stands. Cancelled between
-    /// two steps, the trainer can be trained on.
-    pub fn train(
-        &mut self,
-        on_event: &mut dyn FnMut(&Event, &Self) -> Result<()>,
-        cancel: &Cancel,
-    ) -> Result<()> {
-        let steps = self.steps_per_epoch();
-        while self.epoch < self.config.training.epochs {
-            let start = Instant::now();
-            while self.step < (self.epoch + 1) * steps {
-                cancel.check()?;
-                let Step { task, loss } = self.step()?;
-                let (step, epoch) = (self.step - self.epoch * steps, self.epoch + 1);
-                on_event(&Event::Step { step, steps, epoch, task, loss }, self)?;
-            }
-            let event = self.end_epoch(start, on_event, cancel)?;
-            self.epoch += 1;
-            on_event(&event, self)?;
-            if self.is_out_of_patience() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn end_epoch(
-        &mut self,
-        start: Instant,
-        on_event: &mut dyn FnMut(&Event, &Self) -> Result<()>,
-        cancel: &Cancel,
-    ) -> Result<Event> {
-        let mut tasks = IndexMap::new();
-        let names: Vec<String> = self.data.keys().cloned().collect();
-        for name in names {
-            on_event(&Event::Evaluating { task: name.clone() }, self)?;
-            let score = self.evaluate(&name, cancel)?;
-            let patience = self.config.training.tasks[&name].patience;
-            let Some(history) = self.history.get_mut(&name) else { continue };
-            if let Some(score) = &score {
-                if history.best.is_none_or(|best| score.score > best) {
-                    (history.best, history.waited) = (Some(score.score), 0);
-                } else {
-                    history.waited += 1;
-                }
-            }
-            let epoch = TaskEpoch {
-                steps: std::mem::take(&mut history.steps),
-                loss: std::mem::take(&mut history.loss),
-                score: score.as_ref().map(|s| s.score),
-                best_score: history.best,
-                details: score.map(|s| s.details).unwrap_or_default(),
-                out_of_patience: patience.is_some_and(|p| history.waited >= p),
-            };
-            tasks.insert(name, TaskEpoch { loss: epoch.loss / epoch.steps.max(1) as f64, ..epoch });
-        }
-        let scores: Vec<f64> = tasks.values().filter_map(|t: &TaskEpoch| t.score).collect();
-        let mean = scores.iter().sum::<f64>() / scores.len().max(1) as f64;
-        // Without dev data the newest weights are as good as any.
-        let best = scores.is_empty() || mean > self.best_mean;
-        self.best_mean = self.best_mean.max(mean);
-        let training = &self.config.training;
-        let total = self.steps_per_epoch() * training.epochs;
-        Ok(Event::Epoch {
-            epoch: self.epoch + 1,
-            step: self.step,
-            seconds: start.elapsed().as_secs_f64(),
-            learning_rate: training.optimizer.learning_rate
-                * training.schedule.factor(self.step, total),
-            tasks,
-            mean,
-            best,
-        })
-    }
-
-    fn is_out_of_patience(&self) -> bool {
-        self.history.iter().all(|(name, history)| {
-            self.config.training.tasks[name].patience.is_some_and(|p| history.waited >= p)
+        json!({
+            "step": progress.step,
+            "epoch": progress.epoch,
+            "epochs": self.config.training.epochs,
+            "step_in_epoch": progress.step_in_epoch,
+            "steps_per_epoch": self.steps_per_epoch(),
+            "learning_rate": self.config.training.optimizer.learning_rate * self.rate_factor(""),
+            "finished": progress.finished,
+            "best_epoch": progress.best.as_ref().map(|b| b.epoch),
+            "best_mean": progress.best.as_ref().map(|b| b.score),
+            "tasks": progress.tasks.iter().map(task).collect::<serde_json::Map<_, _>>(),
+            "parameters": self.params.iter().map(|(_, t)| t.numel()).sum::<usize>(),
+            "trainable_parameters": self.params.trainable().map(|(_, t)| t.numel()).sum::<usize>(),
         })
     }
 }

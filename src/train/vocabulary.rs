@@ -14,12 +14,14 @@ use crate::embed::vectors::{self, Vectors};
 use crate::feature::{Vocab, Vocabularies};
 use crate::{Error, Result};
 
-/// The vocabularies of a run, and the pretrained vectors of its words.
+/// The vocabularies of a run, and the pretrained vectors of its words. The words of the model that
+/// it starts from stand first.
 pub(super) fn build(
     config: &VocabularyConfig,
     model: &ModelConfig,
     data: &IndexMap<String, TaskData>,
     labels: IndexMap<String, Vec<String>>,
+    start: Option<&Vocabularies>,
 ) -> Result<(Vocabularies, Option<Vectors>)> {
     let mut words: BTreeMap<String, usize> = BTreeMap::new();
     let mut chars: BTreeMap<char, usize> = BTreeMap::new();
@@ -61,11 +63,24 @@ pub(super) fn build(
     }
     // A name stands on a line of its own in the model directory.
     names.retain(|n| !n.contains(['\n', '\r']));
-    let chars: Vec<String> = by_count(&chars)
+    let mut chars: Vec<String> = by_count(&chars)
         .filter(|(c, _)| !matches!(c, '\n' | '\r'))
         .map(|(c, _)| c.to_string())
         .collect();
+    if let Some(start) = start {
+        let WordsConfig::Table { trainable, .. } = model.embedding.words;
+        // A new word without a vector, and without a chance to learn one, is an unknown word.
+        names.retain(|n| trainable || known.contains(n.as_str()));
+        names = after(&start.words, names);
+        chars = after(&start.chars, chars);
+    }
     Ok((Vocabularies { words: Vocab::new(names)?, chars: Vocab::new(chars)?, labels }, vectors))
+}
+
+/// The names of a vocabulary, then those that are new.
+fn after(start: &Vocab, names: Vec<String>) -> Vec<String> {
+    let new = names.into_iter().filter(|n| !start.contains(n));
+    start.names().iter().cloned().chain(new).collect()
 }
 
 /// The most frequent first, equal ones in their order.

@@ -2,11 +2,13 @@
 #![allow(dead_code)] // each program uses a part
 #![allow(clippy::print_stderr)] // a skipped test must say so
 
+pub mod toy;
+
 use std::path::PathBuf;
 
 use hmtl::config::ModelConfig;
 use hmtl::feature::{Vocab, Vocabularies};
-use hmtl::model::{Card, Network, Precision, save};
+use hmtl::model::{Card, Network, Parts, Precision};
 use hmtl::params::Params;
 use tch::Device;
 
@@ -39,7 +41,9 @@ pub fn tiny_model() -> tempfile::TempDir {
     let card = Card { name: "tiny".into(), language: "en".into(), ..Card::default() };
     let dir = tempfile::tempdir().unwrap();
     let target = dir.path().join("model");
-    save(&target, &config, &vocab, &params.snapshot(), &card, Precision::Float32).unwrap();
+    Parts { config, vocab, card, tensors: params.snapshot() }
+        .save(&target, Precision::Float32)
+        .unwrap();
     dir
 }
 

@@ -112,7 +112,7 @@ mod tests {
         });
         assert_eq!(
             outline(&value, 0),
-            "epsilon: 1e-8\nlabels: PER, ORG\nscore: 0.75\nsources\n  - license: MIT\n    name: a\n\
+            "labels: PER, ORG\nepsilon: 1e-8\nscore: 0.75\nsources\n  - license: MIT\n    name: a\n\
              task\n  kind: spans\n"
         );
     }

@@ -96,9 +96,8 @@ fn name_around(
     loop {
         if proper(last) || tag_is(last, "NUM") {
             last += 1;
-        } else if is_hyphen(last) && proper(last + 1) {
-            last += 2;
-        } else if label != "person" && tag_is(last, "ADP") && proper(last + 1) {
+        } else if (is_hyphen(last) || label != "person" && tag_is(last, "ADP")) && proper(last + 1)
+        {
             last += 2;
         } else if label != "person"
             && tag_is(last, "ADP")

@@ -3,6 +3,8 @@
 //! Widths and labels are computed, never configured. Everything is a closed enum or a struct that
 //! refuses unknown keys, so that a typo is an error that names it.
 
+mod check;
+
 use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
@@ -142,13 +144,6 @@ pub enum HeadConfig {
         rivalry: f64,
         #[serde(default)]
         feedforward_dropout: f64,
-        /// Compares the word vectors of the two mentions.
-        #[serde(default)]
-        lexical: bool,
-        /// Learns from the gold clusters which names are one entity's, and takes a fact about one
-        /// for a fact about all.
-        #[serde(default)]
-        aliases: bool,
     },
     /// Coreference: spans ranked as mentions, antecedents ranked for each mention.
     MentionRanking(MentionRankingConfig),
@@ -314,163 +309,4 @@ impl ModelConfig {
         part.check()?;
         Ok(part)
     }
-
-    /// Refuses cycles, unknown names, unused encoders and impossible numbers, by name.
-    pub fn check(&self) -> Result<()> {
-        if self.format > CONFIG_FORMAT {
-            return Err(Error::config(format!(
-                "format {} is newer than this library reads ({CONFIG_FORMAT})",
-                self.format
-            )));
-        }
-        if self.tasks.is_empty() {
-            return Err(Error::config("a model needs at least one task"));
-        }
-        self.embedding.check()?;
-        for (name, encoder) in &self.encoders {
-            self.check_encoder(name, encoder)?;
-        }
-        for name in self.encoders.keys() {
-            self.check_acyclic(name, &mut Vec::new())?;
-        }
-        let mut used = BTreeSet::new();
-        for (name, task) in &self.tasks {
-            self.check_task(name, task)?;
-            used.extend(self.encoder_order([name.as_str()]));
-        }
-        if let Some(unused) = self.encoders.keys().find(|n| !used.contains(n.as_str())) {
-            return Err(Error::config(format!("encoder `{unused}` is used by no task")));
-        }
-        Ok(())
-    }
-
-    fn check_encoder(&self, name: &str, encoder: &EncoderConfig) -> Result<()> {
-        let EncoderConfig::Lstm { inputs, hidden, layers, dropout, .. } = encoder;
-        if name == EMBEDDING {
-            return Err(Error::config(format!("`{EMBEDDING}` is not a name for an encoder")));
-        }
-        if inputs.is_empty() {
-            return Err(Error::config(format!("encoder `{name}` has no inputs")));
-        }
-        for input in inputs {
-            if input != EMBEDDING && !self.encoders.contains_key(input) {
-                return Err(Error::config(format!(
-                    "encoder `{name}` reads the unknown encoder `{input}`"
-                )));
-            }
-        }
-        positive(&format!("encoder `{name}`: hidden"), *hidden)?;
-        positive(&format!("encoder `{name}`: layers"), *layers)?;
-        probability(&format!("encoder `{name}`: dropout"), *dropout)
-    }
-
-    fn check_acyclic<'a>(&'a self, name: &'a str, path: &mut Vec<&'a str>) -> Result<()> {
-        if name == EMBEDDING {
-            return Ok(());
-        }
-        if path.contains(&name) {
-            path.push(name);
-            return Err(Error::config(format!("encoders form a cycle: {}", path.join(" -> "))));
-        }
-        path.push(name);
-        for input in self.encoders[name].inputs() {
-            self.check_acyclic(input, path)?;
-        }
-        path.pop();
-        Ok(())
-    }
-
-    fn check_task(&self, name: &str, task: &TaskConfig) -> Result<()> {
-        if !self.encoders.contains_key(&task.on) {
-            return Err(Error::config(format!(
-                "task `{name}` hangs on the unknown encoder `{}`",
-                task.on
-            )));
-        }
-        probability(&format!("task `{name}`: dropout"), task.dropout)?;
-        probability(&format!("task `{name}`: input_dropout"), task.input_dropout)?;
-        if let Some(arguments) = task.head.arguments() {
-            match self.tasks.get(arguments).map(|t| &t.head) {
-                Some(HeadConfig::CrfTagger {} | HeadConfig::Biaffine { .. }) => {}
-                Some(_) => {
-                    return Err(Error::config(format!(
-                        "task `{name}`: arguments `{arguments}` finds no mentions"
-                    )));
-                }
-                None => {
-                    return Err(Error::config(format!(
-                        "task `{name}`: arguments `{arguments}` is not a task"
-                    )));
-                }
-            }
-        }
-        match &task.head {
-            HeadConfig::CrfTagger {} => Ok(()),
-            HeadConfig::Biaffine { hidden, .. } => {
-                positive(&format!("task `{name}`: hidden"), *hidden)
-            }
-            HeadConfig::MentionPairs {
-                hidden, threshold, rivalry, feedforward_dropout, ..
-            } => {
-                positive(&format!("task `{name}`: hidden"), *hidden)?;
-                probability(&format!("task `{name}`: rivalry"), *rivalry)?;
-                probability(&format!("task `{name}`: feedforward_dropout"), *feedforward_dropout)?;
-                probability(&format!("task `{name}`: threshold"), *threshold)
-            }
-            HeadConfig::HeadSelection { hidden, threshold, .. } => {
-                positive(&format!("task `{name}`: hidden"), *hidden)?;
-                probability(&format!("task `{name}`: threshold"), *threshold)
-            }
-            HeadConfig::MentionRanking(c) => {
-                positive(&format!("task `{name}`: max_span_width"), c.max_span_width as i64)?;
-                positive(&format!("task `{name}`: max_antecedents"), c.max_antecedents as i64)?;
-                positive(&format!("task `{name}`: hidden"), c.hidden)?;
-                positive(&format!("task `{name}`: feature_size"), c.feature_size)?;
-                positive(&format!("task `{name}`: projection"), c.projection.unwrap_or(1))?;
-                if !(c.spans_per_word > 0.0 && c.spans_per_word.is_finite()) {
-                    return Err(Error::config(format!(
-                        "task `{name}`: spans_per_word must be positive"
-                    )));
-                }
-                probability(&format!("task `{name}`: feedforward_dropout"), c.feedforward_dropout)
-            }
-        }
-    }
-}
-
-impl EmbeddingConfig {
-    fn check(&self) -> Result<()> {
-        let WordsConfig::Table { size, dropout, .. } = &self.words;
-        positive("embedding.words.size", *size)?;
-        probability("embedding.words.dropout", *dropout)?;
-        if let Some(CharsConfig::Cnn { size, filters, widths, dropout, .. }) = &self.chars {
-            positive("embedding.chars.size", *size)?;
-            positive("embedding.chars.filters", *filters)?;
-            probability("embedding.chars.dropout", *dropout)?;
-            if widths.is_empty() {
-                return Err(Error::config("embedding.chars.widths is empty"));
-            }
-            for width in widths {
-                positive("embedding.chars.widths", *width)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Sizes past this are typing errors; they would end in an allocation failure.
-const MAX_SIZE: i64 = 1 << 20;
-
-fn positive(name: &str, value: i64) -> Result<()> {
-    if (1..=MAX_SIZE).contains(&value) {
-        return Ok(());
-    }
-    Err(Error::config(format!("{name} must be between 1 and {MAX_SIZE}, not {value}")))
-}
-
-fn probability(name: &str, value: f64) -> Result<()> {
-    if (0.0..1.0).contains(&value) {
-        return Ok(());
-    }
-    Err(Error::config(format!("{name} must be at least 0 and below 1, not {value}")))
 }

@@ -1,0 +1,62 @@
+//! The card of a model that a run made.
+
+use serde_json::{Value, json};
+
+use super::progress::Best;
+use super::{RunConfig, Trainer};
+use crate::model::Card;
+use crate::{Error, Result};
+
+impl Trainer {
+    /// What the description says, with the dev scores of the weights and the recipe.
+    pub(super) fn card(&self, scored: Option<&Best>) -> Result<Card> {
+        let config = self.config();
+        let mut card: Card = serde_json::from_value(Value::Object(config.card.clone()))
+            .map_err(|e| Error::config(format!("card: {e}")))?;
+        for (task, score) in scored.iter().flat_map(|best| &best.scores) {
+            let score = (score * 1e4).round() / 1e4;
+            card.scores.entry(task.clone()).or_insert_with(|| json!({}))["dev"] = json!(score);
+        }
+        card.recipe = recipe(config, scored);
+        Ok(card)
+    }
+}
+
+fn recipe(config: &RunConfig, scored: Option<&Best>) -> Value {
+    let mut recipe = json!({"hmtl": env!("CARGO_PKG_VERSION"), "training": config.training});
+    if let Some(best) = scored {
+        recipe["epoch"] = json!(best.epoch);
+    }
+    if let Some(start) = &config.start {
+        recipe["start"] = json!({"path": start});
+    }
+    strip_paths(&mut recipe);
+    recipe
+}
+
+/// A card says which files a model was trained on, not where they lay.
+fn strip_paths(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            if let Some(Value::String(path)) = map.get_mut("path") {
+                let parts: Vec<&str> = path.rsplit('/').take(2).collect();
+                *path = parts.into_iter().rev().collect::<Vec<_>>().join("/");
+            }
+            map.values_mut().for_each(strip_paths);
+        }
+        Value::Array(values) => values.iter_mut().for_each(strip_paths),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_keep_their_last_two_parts() {
+        let mut value = json!({"train": [{"path": "/home/me/data/gum/train"}], "path": "x"});
+        strip_paths(&mut value);
+        assert_eq!(value, json!({"train": [{"path": "gum/train"}], "path": "x"}));
+    }
+}

@@ -1,0 +1,114 @@
+//! The data and the pace of a task.
+
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::data::{Format, ReadOptions};
+
+/// A task of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskTraining {
+    /// Data may also be added to the trainer, in memory.
+    #[serde(default)]
+    pub train: Vec<DataConfig>,
+    #[serde(default)]
+    pub dev: Vec<DataConfig>,
+    /// Scored once, at the end of the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub test: Vec<DataConfig>,
+    /// Trains on the texts of the other tasks too, as the model that the run starts from annotates
+    /// them, so that it does not forget (Li and Hoiem, ECCV 2016).
+    #[serde(default)]
+    pub rehearse: bool,
+    /// Sentences or documents, as the task's head reads.
+    pub batch_size: usize,
+    /// Epochs without a better dev score before the task has had enough.
+    #[serde(default)]
+    pub patience: Option<usize>,
+    /// Factor of the loss.
+    #[serde(default = "unit")]
+    pub weight: f64,
+    /// Weight of the dev score in the mean that chooses the best epoch.
+    #[serde(default = "unit")]
+    pub dev_weight: f64,
+    /// Strength of the pull that keeps parameters shared with other tasks where they were before
+    /// the task's epoch: `strength * |difference|^2` is added to the loss (successive
+    /// regularization, Hashimoto et al., EMNLP 2017).
+    #[serde(default)]
+    pub successive: f64,
+    /// Longer training documents are cut at sentence ends.
+    #[serde(default)]
+    pub max_tokens: Option<usize>,
+    /// Rarer labels are left out.
+    #[serde(default)]
+    pub min_label_count: usize,
+    /// The labels to learn, instead of those of the training data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
+}
+
+/// Documents of a data set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    pub format: Format,
+    pub path: PathBuf,
+    /// Keeps documents whose id contains one of these; empty keeps all.
+    #[serde(default)]
+    pub include: Vec<String>,
+    /// Leaves out documents whose id contains one of these.
+    #[serde(default)]
+    pub exclude: Vec<String>,
+    /// Keeps documents from the first position up to the second.
+    #[serde(default)]
+    pub slice: Option<[usize; 2]>,
+    #[serde(default)]
+    pub options: ReadOptions,
+    /// New names for some of the labels.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub rename: IndexMap<String, String>,
+    /// The labels, after renaming, that the data was annotated for where the task has others, too:
+    /// that there is none of another label teaches nothing then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covers: Option<Vec<String>>,
+    /// Gives the label of a mention to the mentions of its cluster that have none.
+    #[serde(default)]
+    pub spread: bool,
+}
+
+fn unit() -> f64 {
+    1.0
+}
+
+impl DataConfig {
+    /// Whether documents are taken as they are.
+    pub(in crate::train) fn keeps_labels(&self) -> bool {
+        self.rename.is_empty() && self.covers.is_none() && !self.spread
+    }
+}
+
+impl TaskTraining {
+    pub(super) fn data_mut(&mut self) -> impl Iterator<Item = &mut DataConfig> {
+        self.train.iter_mut().chain(&mut self.dev).chain(&mut self.test)
+    }
+
+    pub(super) fn check(&self) -> Result<(), String> {
+        let positive = |v: f64| v > 0.0 && v.is_finite();
+        let natural = |v: f64| v >= 0.0 && v.is_finite();
+        let rules = [
+            (self.batch_size > 0, "batch_size must be positive"),
+            (positive(self.weight), "weight must be positive"),
+            (natural(self.dev_weight), "dev_weight must not be negative"),
+            (natural(self.successive), "successive must not be negative"),
+            (self.max_tokens != Some(0), "max_tokens must be positive"),
+            (self.patience != Some(0), "patience must be positive"),
+        ];
+        match rules.iter().find(|rule| !rule.0) {
+            Some((_, message)) => Err((*message).to_owned()),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! [`Setup`]: what a run needs, before it begins.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+use tch::Device;
+
+use super::checkpoint::Checkpoint;
+use super::config::is_named;
+use super::optimizer::check_names;
+use super::random::seeded;
+use super::start::Start;
+use super::task_data::{Added, Files, Split, TaskData};
+use super::{RunConfig, Trainer, vocabulary};
+use crate::embed::WORD_TABLE;
+use crate::feature::Vocabularies;
+use crate::model::Network;
+use crate::params::Params;
+use crate::{Document, Error, Result, device};
+
+/// The description of a run, with data given in memory beside what it names.
+#[derive(Debug)]
+pub struct Setup {
+    config: RunConfig,
+    device: Device,
+    added: IndexMap<String, Added>,
+    checkpoint: Option<Checkpoint>,
+}
+
+impl Setup {
+    pub fn new(config: RunConfig, device: Device) -> Result<Self> {
+        config.check()?;
+        Ok(Self { config, device, added: IndexMap::new(), checkpoint: None })
+    }
+
+    /// Goes on from the checkpoint in `dir`, which [`Trainer::save`] wrote, on its device unless
+    /// another is given. Data that was added must be added again.
+    pub fn resume(dir: &Path, device: Option<Device>) -> Result<Self> {
+        let checkpoint = Checkpoint::read(dir)?;
+        let config = checkpoint.config().clone();
+        let device = device.map_or_else(|| device::parse(&config.training.device), Ok)?;
+        Ok(Self { config, device, added: IndexMap::new(), checkpoint: Some(checkpoint) })
+    }
+
+    pub fn config(&self) -> &RunConfig {
+        &self.config
+    }
+
+    /// Refuses to go on with another description than the checkpoint's, naming the difference.
+    pub fn expect(&self, config: &RunConfig) -> Result<()> {
+        match &self.checkpoint {
+            Some(checkpoint) => checkpoint.expect(config),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives documents to a split of a task, after those that the description names.
+    pub fn add(&mut self, task: &str, split: Split, docs: &[Document]) -> Result<()> {
+        if !self.config.training.tasks.contains_key(task) {
+            let tasks: Vec<&str> = self.config.training.tasks.keys().map(String::as_str).collect();
+            return Err(Error::invalid(format!(
+                "the run has no task `{task}`, only {}",
+                tasks.join(", ")
+            )));
+        }
+        let docs = docs.iter().cloned().map(Arc::new);
+        self.added.entry(task.to_owned()).or_default().entry(split).or_default().extend(docs);
+        Ok(())
+    }
+
+    /// Reads the data and makes a trainer: with random weights and pretrained word vectors, with
+    /// those of the model to start from, or with those of the checkpoint.
+    pub fn build(&self) -> Result<Trainer> {
+        let config = &self.config;
+        let start = match (&config.start, &self.checkpoint) {
+            (Some(dir), None) => Some(Start::read(dir)?),
+            (Some(dir), Some(_)) if self.rehearses() => Some(Start::read(dir)?),
+            _ => None,
+        };
+        let mut data = self.read_data()?;
+        self.rehearse(&mut data, start.as_ref())?;
+        for (name, data) in &mut data {
+            let task = &config.training.tasks[name];
+            data.prepare(name, &config.model.tasks[name].head, task)?;
+        }
+        let mut params = Params::random(self.device);
+        let mut rng = ChaCha8Rng::seed_from_u64(config.training.seed);
+        let mut network = |vocab: &Vocabularies| {
+            let seed = config.training.seed;
+            seeded(seed, 0, || Network::new(&config.model, vocab, &mut params))
+        };
+        let network = match &self.checkpoint {
+            Some(checkpoint) => network(checkpoint.vocab())?,
+            None => {
+                let labels = self.labels(&data, start.as_ref());
+                let known = start.as_ref().map(|s| &s.parts().vocab);
+                let (vocab, vectors) =
+                    vocabulary::build(&config.vocabulary, &config.model, &data, labels, known)?;
+                let network = network(&vocab)?;
+                if let Some(vectors) = vectors {
+                    let table = vocabulary::word_table(&vocab.words, &vectors, &mut rng)?;
+                    params.assign(&BTreeMap::from([(WORD_TABLE.to_owned(), table)]))?;
+                }
+                if let Some(start) = &start {
+                    start.copy_into(&params)?;
+                }
+                network
+            }
+        };
+        check_names(&params, &config.training.freeze, "training.freeze")?;
+        for group in &config.training.optimizer.groups {
+            check_names(&params, &group.parameters, "training.optimizer.groups")?;
+        }
+        let names: Vec<String> = params.iter().map(|(name, _)| name.to_owned()).collect();
+        for name in names.iter().filter(|n| is_named(n, &config.training.freeze)) {
+            params.freeze(name);
+        }
+        self.check_trainable(&params)?;
+        let mut trainer = Trainer::assemble(config.clone(), data, params, network, rng);
+        if let Some(checkpoint) = &self.checkpoint {
+            checkpoint.restore(&mut trainer)?;
+        }
+        Ok(trainer)
+    }
+
+    /// Refuses a task of which everything is frozen.
+    fn check_trainable(&self, params: &Params) -> Result<()> {
+        let model = &self.config.model;
+        for name in self.config.training.tasks.keys() {
+            let encoders = model.encoder_order([name.as_str()]);
+            let mut parts: Vec<String> =
+                encoders.into_iter().map(|e| format!("encoders.{e}")).collect();
+            parts.extend([format!("tasks.{name}"), "embedding".to_owned()]);
+            if !params.trainable().any(|(parameter, _)| is_named(parameter, &parts)) {
+                let message = format!("training.freeze leaves nothing of task `{name}` to train");
+                return Err(Error::config(message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The data of each task, in the order of the model's.
+    fn read_data(&self) -> Result<IndexMap<String, TaskData>> {
+        let mut files = Files::default();
+        let mut data = IndexMap::new();
+        for name in self.config.model.tasks.keys() {
+            let Some(task) = self.config.training.tasks.get(name) else { continue };
+            let added = self.added.get(name);
+            let read = TaskData::read(name, &self.config.model, task, added, &mut files)?;
+            data.insert(name.clone(), read);
+        }
+        Ok(data)
+    }
+
+    /// The labels of each task: those of the model to start from, then those of the data.
+    fn labels(
+        &self,
+        data: &IndexMap<String, TaskData>,
+        start: Option<&Start>,
+    ) -> IndexMap<String, Vec<String>> {
+        let mut all = IndexMap::new();
+        for name in self.config.model.tasks.keys() {
+            let mut labels = start.map_or_else(Vec::new, |s| s.parts().vocab.labels(name).to_vec());
+            if let (Some(data), Some(task)) = (data.get(name), self.config.training.tasks.get(name))
+            {
+                let chosen = task.labels.clone();
+                let found = chosen.unwrap_or_else(|| data.labels(task.min_label_count));
+                labels
+                    .extend(found.into_iter().filter(|l| !labels.contains(l)).collect::<Vec<_>>());
+            }
+            all.insert(name.clone(), labels);
+        }
+        all
+    }
+
+    fn rehearses(&self) -> bool {
+        self.config.training.tasks.values().any(|t| t.rehearse)
+    }
+
+    /// Gives the tasks that rehearse the texts of the others, annotated by the model to start from.
+    fn rehearse(&self, data: &mut IndexMap<String, TaskData>, start: Option<&Start>) -> Result<()> {
+        let (true, Some(start)) = (self.rehearses(), start) else { return Ok(()) };
+        let tasks = &self.config.training.tasks;
+        for (name, _) in tasks.iter().filter(|(_, t)| t.rehearse) {
+            if !start.parts().config.tasks.contains_key(name) {
+                return Err(Error::config(format!(
+                    "task `{name}` cannot rehearse: the model of `start` does not have it"
+                )));
+            }
+            let mut texts: Vec<Arc<Document>> = Vec::new();
+            let others = data.iter().filter(|(other, _)| *other != name);
+            for doc in others.flat_map(|(_, d)| &d.train) {
+                if !texts.iter().any(|t| Arc::ptr_eq(t, doc) || t.text == doc.text) {
+                    texts.push(doc.clone());
+                }
+            }
+            let texts: Vec<Document> = texts.iter().map(|d| (**d).clone()).collect();
+            let head = &self.config.model.tasks[name].head;
+            let needed: Vec<String> =
+                head.arguments().map(str::to_owned).into_iter().chain([name.clone()]).collect();
+            let annotated = start.annotate(&texts, &needed, self.device)?;
+            if let Some(data) = data.get_mut(name) {
+                let layer = data.layer.clone();
+                let renamed = annotated.into_iter().map(|doc| Arc::new(under(doc, name, &layer)));
+                data.train.extend(renamed);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An annotation of `task` as gold of `layer`.
+fn under(mut doc: Document, task: &str, layer: &str) -> Document {
+    if task == layer {
+        return doc;
+    }
+    doc.tasks.iter_mut().filter(|t| *t == task).for_each(|t| layer.clone_into(t));
+    for mention in &mut doc.mentions {
+        if let Some(label) = mention.labels.remove(task) {
+            mention.labels.insert(layer.to_owned(), label);
+        }
+    }
+    doc.relations.iter_mut().filter(|r| r.task == task).for_each(|r| layer.clone_into(&mut r.task));
+    doc
+}
