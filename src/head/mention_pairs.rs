@@ -43,7 +43,7 @@ pub struct MentionPairs {
     distance: Tensor,          // (DISTANCES, hidden)
     sentences: Tensor,         // (SENTENCES, hidden)
     output: (Tensor, Tensor),  // (labels, hidden), (labels)
-    type_bias: Tensor,         // (argument labels ^ 2, labels)
+    type_bias: Tensor,         // (argument labels, argument labels, labels)
     argument_labels: i64,
     labels: usize,
     options: MentionPairsOptions,
@@ -101,7 +101,7 @@ impl MentionPairs {
                 // Facts are rare: starting from even odds would drown the first epochs in noise.
                 get("output.bias", &[columns], Init::Constant(-4.0))?,
             ),
-            type_bias: get("type_bias", &[types * types, columns], Init::Zeros)?,
+            type_bias: get("type_bias", &[types, types, columns], Init::Zeros)?,
             argument_labels: types,
             labels,
             options,
@@ -305,7 +305,7 @@ impl MentionPairs {
             .f_dropout(self.options.feedforward_dropout, train)?;
         Ok(hidden
             .f_linear(&self.output.0, Some(&self.output.1))?
-            .f_add(&self.type_bias.f_index_select(0, &column(6)?)?)?)
+            .f_add(&self.type_bias.f_flatten(0, 1)?.f_index_select(0, &column(6)?)?)?)
     }
 }
 

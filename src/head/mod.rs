@@ -7,6 +7,7 @@ mod biaffine;
 mod coarse_to_fine;
 mod crf_tagger;
 mod head_selection;
+mod kept_spans;
 mod mention_pairs;
 mod mention_ranking;
 mod sums;

@@ -2,33 +2,49 @@
 
 use serde_json::{Value, json};
 
+use super::config::is_named;
 use super::progress::Best;
 use super::{RunConfig, Trainer};
 use crate::model::Card;
 use crate::{Error, Result};
 
 impl Trainer {
-    /// What the description says, with the dev scores of the weights and the recipe.
+    /// What the description says, with the dev scores of the weights and the recipe. Of the model
+    /// that the run started from, the recipe is part of this one's, and the scores are those of the
+    /// tasks that cannot have changed.
     pub(super) fn card(&self, scored: Option<&Best>) -> Result<Card> {
         let config = self.config();
         let mut card: Card = serde_json::from_value(Value::Object(config.card.clone()))
             .map_err(|e| Error::config(format!("card: {e}")))?;
+        card.scores.retain(|task, _| !self.trains_some_of(task));
         for (task, score) in scored.iter().flat_map(|best| &best.scores) {
             let score = (score * 1e4).round() / 1e4;
             card.scores.entry(task.clone()).or_insert_with(|| json!({}))["dev"] = json!(score);
         }
-        card.recipe = recipe(config, scored);
+        card.recipe = recipe(config, scored, card.recipe.take());
         Ok(card)
+    }
+
+    /// Whether the run moves a parameter that a task reads.
+    fn trains_some_of(&self, task: &str) -> bool {
+        let model = &self.config().model;
+        let tasks =
+            model.tasks.get(task).and_then(|t| t.head.arguments()).into_iter().chain([task]);
+        let encoders =
+            model.encoder_order(tasks.clone()).into_iter().map(|e| format!("encoders.{e}"));
+        let heads = tasks.map(|t| format!("tasks.{t}"));
+        let parts: Vec<String> = encoders.chain(heads).chain(["embedding".to_owned()]).collect();
+        self.params.trainable().any(|(parameter, _)| is_named(parameter, &parts))
     }
 }
 
-fn recipe(config: &RunConfig, scored: Option<&Best>) -> Value {
+fn recipe(config: &RunConfig, scored: Option<&Best>, before: Value) -> Value {
     let mut recipe = json!({"hmtl": env!("CARGO_PKG_VERSION"), "training": config.training});
     if let Some(best) = scored {
         recipe["epoch"] = json!(best.epoch);
     }
     if let Some(start) = &config.start {
-        recipe["start"] = json!({"path": start});
+        recipe["start"] = json!({"path": start, "recipe": before});
     }
     strip_paths(&mut recipe);
     recipe

@@ -106,12 +106,13 @@ impl Setup {
                     params.assign(&BTreeMap::from([(WORD_TABLE.to_owned(), table)]))?;
                 }
                 if let Some(start) = &start {
-                    start.copy_into(&params)?;
+                    start.copy_into(&params, &config.training.fresh)?;
                 }
                 network
             }
         };
         check_names(&params, &config.training.freeze, "training.freeze")?;
+        check_names(&params, &config.training.fresh, "training.fresh")?;
         for group in &config.training.optimizer.groups {
             check_names(&params, &group.parameters, "training.optimizer.groups")?;
         }

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use tch::{Device, Tensor};
 
+use super::config::is_named;
+
 use crate::model::{AnnotateOptions, Bundle, Parts};
 use crate::params::Params;
 use crate::{Cancel, Document, Error, Result};
@@ -23,11 +25,13 @@ impl Start {
 
     /// Copies the weights into the tensors of the same name. New labels and words stand after the
     /// old ones, so that an old tensor is the first block of the new one; what is new stays as it
-    /// was drawn.
-    pub(super) fn copy_into(&self, params: &Params) -> Result<()> {
+    /// was drawn, and so are the `fresh` parameters.
+    pub(super) fn copy_into(&self, params: &Params, fresh: &[String]) -> Result<()> {
         let _guard = tch::no_grad_guard();
         for (name, tensor) in params.iter() {
-            let Some(old) = self.0.tensors.get(name) else { continue };
+            let Some(old) = self.0.tensors.get(name).filter(|_| !is_named(name, fresh)) else {
+                continue;
+            };
             let (new, size) = (tensor.size(), old.size());
             // Heads grow with their labels, tables with their words; encoders do not.
             let rows = |axis: usize| name.starts_with("tasks.") || axis == 0;

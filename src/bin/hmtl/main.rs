@@ -61,6 +61,7 @@ impl ModelArguments {
 
 fn main() -> ExitCode {
     set_up_process();
+    set_up_log();
     let result = match Arguments::parse().command {
         Command::Annotate(arguments) => annotate::run(arguments),
         Command::Train(arguments) => train::run(arguments),
@@ -89,6 +90,16 @@ fn set_up_process() {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 30);
         libc::mallopt(libc::M_TRIM_THRESHOLD, 1 << 30);
     }
+}
+
+/// Warnings of the library go to standard error; RUST_LOG asks for more.
+fn set_up_log() {
+    use std::io::Write as _;
+    env_logger::Builder::new()
+        .filter_level(log::LevelFilter::Warn)
+        .parse_default_env()
+        .format(|out, record| writeln!(out, "hmtl: {}", record.args()))
+        .init();
 }
 
 /// A sign of life on standard error, where a terminal watches.

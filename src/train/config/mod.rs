@@ -90,6 +90,9 @@ pub struct TrainingConfig {
     /// cpu, cuda or cuda:N. A checkpoint may be resumed on another.
     #[serde(default = "cpu")]
     pub device: String,
+    /// Parameters that begin anew although the model of `start` has them, named as in `freeze`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fresh: Vec<String>,
     /// CPU threads of one operation.
     #[serde(default = "one")]
     pub threads: usize,
@@ -189,15 +192,17 @@ impl RunConfig {
     }
 }
 
-/// Completes the model of a description by that of the directory it starts from.
+/// Completes model and card of a description by those of the directory it starts from.
 fn complete(value: &mut Value, start: &Path) -> Result<()> {
-    let path = start.join("config.json");
-    let json = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
-    let mut model: Value =
-        serde_json::from_str(&json).map_err(|e| Error::format(&path, e.to_string()))?;
-    let changes = value["model"].take();
-    merge(&mut model, changes);
-    value["model"] = model;
+    for (key, name) in [("model", "config.json"), ("card", "card.json")] {
+        let path = start.join(name);
+        let json = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+        let mut of_start: Value =
+            serde_json::from_str(&json).map_err(|e| Error::format(&path, e.to_string()))?;
+        let changes = value[key].take();
+        merge(&mut of_start, changes);
+        value[key] = of_start;
+    }
     Ok(())
 }
 
