@@ -362,6 +362,7 @@ fn a_model_learns_new_labels_and_words_and_rehearses_what_it_knew() {
     let (new, old) = (dev_score(&mut trainer, "ner"), dev_score(&mut trainer, "emd"));
     assert!(new > 0.9 && new > ner, "{ner} to {new}");
     assert!(old > 0.8, "{emd} to {old}");
+    assert!(trainer.model().unwrap().card.scores.is_empty(), "scores of other weights");
     // The new model is a model.
     let path = dir.path().join("tuned");
     trainer.model().unwrap().save(&path, Default::default()).unwrap();
@@ -381,6 +382,7 @@ fn a_task_is_added_to_a_model_on_any_encoder() {
         },
         "training": {
             "epochs": 20, "freeze": ["embedding", "encoders.low", "tasks.ner", "tasks.emd"],
+
             "optimizer": {"learning_rate": 0.02},
             "tasks": {"gadgets": {"batch_size": 4}},
         },
@@ -392,6 +394,10 @@ fn a_task_is_added_to_a_model_on_any_encoder() {
     let mut trainer = setup.build().unwrap();
     steps(&mut trainer, 60);
     assert!(dev_score(&mut trainer, "gadgets") > 0.9);
+    // What was frozen keeps its scores.
+    let card = trainer.model().unwrap().card;
+    assert!(card.scores["ner"]["dev"].is_number() && !card.scores.contains_key("gadgets"));
+    assert!(card.recipe["start"]["recipe"]["training"].is_object());
     let model = hmtl::Model::new(trainer.model().unwrap()).unwrap();
     assert_eq!(model.tasks(), ["ner", "emd", "gadgets"]);
     let old = hmtl::Model::load(&dir.path().join("start"), &Default::default()).unwrap();
@@ -403,6 +409,29 @@ fn a_task_is_added_to_a_model_on_any_encoder() {
         docs.iter().map(|d| d.mentions.iter().map(hmtl::Mention::span).collect()).collect()
     };
     assert_eq!(spans(annotate(&model)), spans(annotate(&old)));
+}
+
+#[test]
+fn what_is_fresh_begins_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    start(dir.path());
+    let weights = |fresh: &[&str]| {
+        let mut config = json!({
+            "format": 1,
+            "start": dir.path().join("start"),
+            "training": {"epochs": 1, "fresh": fresh, "tasks": {"ner": {"batch_size": 4}}},
+        });
+        config["training"]["seed"] = json!(9);
+        let mut setup = setup(&config);
+        setup.add("ner", Split::Train, &[office(0)]).unwrap();
+        setup.build().unwrap().weights()
+    };
+    let (old, new) = (weights(&[]), weights(&["tasks.emd"]));
+    for (name, tensor) in &old {
+        let same = tensor.size() == new[name].size()
+            && f64::try_from((tensor - &new[name]).abs().max()).unwrap() == 0.0;
+        assert!(same != name.starts_with("tasks.emd."), "{name}");
+    }
 }
 
 #[test]
@@ -433,4 +462,14 @@ fn a_start_that_does_not_fit_is_refused() {
     refused(json!({"start": dir.path().join("none")}), "none");
     refused(json!({"model": {"encoders": {"low": {"hidden": 32}}}}), "encoders.low");
     refused(json!({"model": {"task": {}}}), "task");
+}
+
+#[test]
+fn the_example_goes_on_from_the_model_that_ships() {
+    common::one_thread();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/finetune/kitchen.json");
+    let mut trainer = Trainer::new(RunConfig::read(&path).unwrap(), Device::Cpu).unwrap();
+    assert_eq!(trainer.vocab().labels("kitchen").len(), 3);
+    assert!(trainer.vocab().labels("ner").contains(&"PER".to_owned()));
+    steps(&mut trainer, 2);
 }
