@@ -20,18 +20,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# Relations hold between predicted mentions: their head is never alone.
+# Relations hold between predicted mentions: their head is never alone, but with that of its arguments.
 SETS = [
-    ["ner"], ["emd"], ["coref"], ["emd", "relation"],
+    ["ner"], ["emd"], ["coref"], ["ARGUMENTS", "relation"],
     ["ner", "emd"], ["emd", "coref"],
     ["ner", "emd", "relation"], ["ner", "emd", "relation", "coref"],
 ]
 SAMPLINGS = ["proportional", "uniform"]
 
 
-def variants(tasks):
+def variants(config):
     """Sets of tasks with their sampling; it matters only where there are several."""
+    tasks = config["model"]["tasks"]
+    arguments = tasks.get("relation", {}).get("arguments")
     for names in SETS:
+        names = [arguments if name == "ARGUMENTS" else name for name in names]
         if all(name in tasks for name in names):
             for sampling in SAMPLINGS if len(names) == 4 else SAMPLINGS[:1]:
                 yield names, sampling
@@ -109,10 +112,10 @@ def show(values, digits):
     return f"{mean:.{digits}f}{spread}"
 
 
-def table(out, tasks, seeds):
+def table(out, config, seeds):
     """Best dev score of each task in each set, mean and standard deviation over the seeds; and below it the
     updates of the task until it first reached 95% of the best mean that its smallest set reached."""
-    runs = list(variants(tasks))
+    runs, tasks = list(variants(config)), list(config["training"]["tasks"])
     print("| trained together | " + " | ".join(tasks) + " |")
     print("|---|" + "---|" * len(tasks))
     targets = {}
@@ -148,15 +151,14 @@ def main():
     arguments = parser.parse_args()
     config = json.loads(arguments.config.read_text())
     absolute(config, arguments.config.resolve().parent)
-    tasks = list(config["training"]["tasks"])
     seeds = range(1, arguments.seeds + 1)
     if not arguments.table:
         with ThreadPoolExecutor(arguments.jobs) as pool:
             for seed in seeds:
-                for names, sampling in variants(tasks):
+                for names, sampling in variants(config):
                     out = arguments.out / title(names, sampling) / str(seed)
                     pool.submit(train, arguments.hmtl, out, restricted(config, names, sampling), seed)
-    table(arguments.out, tasks, seeds)
+    table(arguments.out, config, seeds)
 
 
 if __name__ == "__main__":

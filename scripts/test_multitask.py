@@ -22,6 +22,16 @@ class Multitask(unittest.TestCase):
         self.assertEqual(list(pair["model"]["encoders"]), ["low", "mid", "rel"])
         self.assertEqual(len(CONFIG["model"]["tasks"]), 4)
 
+    def test_relations_come_with_the_task_of_their_arguments(self):
+        titles = [multitask.title(*variant) for variant in multitask.variants(CONFIG)]
+        self.assertIn("emd+relation", titles)
+        self.assertNotIn("relation", titles)
+        of_names = json.loads(json.dumps(CONFIG))
+        of_names["model"]["tasks"]["relation"]["arguments"] = "ner"
+        titles = [multitask.title(*variant) for variant in multitask.variants(of_names)]
+        self.assertIn("ner+relation", titles)
+        self.assertNotIn("emd+relation", titles)
+
     def test_paths_become_absolute(self):
         config = {"a": [{"path": "x/y"}], "vectors": "../z"}
         multitask.absolute(config, Path("/data/runs"))
@@ -42,7 +52,8 @@ class Multitask(unittest.TestCase):
             run("ner+emd", 1, [{"ner": 0.85, "emd": 0.4}, {"ner": 0.7, "emd": 0.6}])
             printed = io.StringIO()
             with contextlib.redirect_stdout(printed):
-                multitask.table(Path(folder), ["ner", "emd"], [1, 2])
+                config = multitask.restricted(CONFIG, ["ner", "emd"], "proportional")
+                multitask.table(Path(folder), config, [1, 2])
             rows = printed.getvalue().splitlines()
             self.assertIn("| ner | 0.850 ± 0.071 |  |", rows)
             self.assertIn("| ner+emd | 0.850 | 0.600 |", rows)
