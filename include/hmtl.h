@@ -322,8 +322,10 @@ void hmtl_model_free(hmtl_model *model);
 
 /**
  * Opens the data set at `path`, a file or a folder, with the reader named `format`: conll2003,
- * conll2012, docred, dygie, conll04, gum, litbank, brat or jsonl. Options: `skip_invalid` (true
- * leaves out what does not follow the format, and counts it), `tag_column` (conll2003: from 0).
+ * conll2012, docred, dygie, conll04, gum, litbank, brat, knowledgenet or jsonl. Options:
+ * `skip_invalid` (true leaves out what does not follow the format, and counts it), `tag_column`
+ * (conll2003: the column of the tag, from 0), `names` and `speakers` (gum: true derives names from
+ * proper nouns, writes speakers before their turns): `{"skip_invalid":true}`.
  */
 HMTL_MUST_USE
 hmtl_error *hmtl_dataset_open(const char *format,
@@ -358,6 +360,16 @@ HMTL_MUST_USE
 hmtl_error *hmtl_dataset_get(const hmtl_dataset *dataset,
                              size_t index,
                              char **out_json);
+
+/**
+ * Writes the data set in `format`: jsonl, which holds all of it, conll2003 or conll2012 to the file
+ * `path`, brat to the folder `path`. An older file is replaced. What a format has no place for is
+ * left out; nested mentions, which conll2003 cannot do without, are an error.
+ */
+HMTL_MUST_USE
+hmtl_error *hmtl_dataset_write(const hmtl_dataset *dataset,
+                               const char *format,
+                               const char *path);
 
 /**
  * Frees the data set.

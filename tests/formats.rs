@@ -342,6 +342,20 @@ fn brat_counts_characters_and_splits_tokens_at_mentions() {
 }
 
 #[test]
+fn brat_equivalences_and_coreference_relations_are_clusters() {
+    let text = "Ada met Bo. She and he left.";
+    let ann = "T1\tPER 0 3\tAda\nT2\tPER 8 10\tBo\nT3\tPER 12 15\tShe\nT4\tPER 20 22\the\n\
+               T5\tPER 12 22\tShe and he\n*\tEquiv T1 T3\nR1\tCoref Arg1:T4 Arg2:T2\n";
+    let folder = Folder::new(&[("a.txt", text), ("a.ann", ann)]);
+    let data = Dataset::open(Format::Brat, &folder.path("a.ann"), &ReadOptions::default()).unwrap();
+    assert_eq!(clusters(&data.documents[0]), [vec!["Ada", "She"], vec!["Bo", "he"]]);
+    assert_eq!(relations(&data.documents[0]), Vec::<String>::new());
+    fs::write(folder.path("a.ann"), ann.replace("T1 T3", "T1 T9")).unwrap();
+    let error = Dataset::open(Format::Brat, &folder.path("a.ann"), &ReadOptions::default());
+    assert!(error.unwrap_err().to_string().contains("a.ann:6: "));
+}
+
+#[test]
 fn json_lines_come_back_as_they_were_in_every_unit() {
     let docs = read(Format::Gum, "a.conllu", &GUM.replace("Ada", "Zoë🙂")).unwrap().documents;
     for unit in [OffsetUnit::Byte, OffsetUnit::Char, OffsetUnit::Utf16] {
@@ -398,6 +412,7 @@ fn what_is_written_reads_back() {
     write(Format::Brat, &docs, &folder.path("brat")).unwrap();
     let back = Dataset::open(Format::Brat, &folder.path("brat"), &ReadOptions::default()).unwrap();
     assert_eq!(labels(&back.documents[0], "emd"), labels(&docs[0], "emd"));
+    assert_eq!(clusters(&back.documents[0]), clusters(&docs[0]));
     let error = write(Format::Conll2003, &docs, &folder.path("c.txt")).unwrap_err().to_string();
     assert!(error.contains("cannot hold the nested mentions"), "{error}");
     let error = write(Format::Docred, &docs, &folder.path("c.json")).unwrap_err().to_string();

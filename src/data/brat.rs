@@ -1,4 +1,6 @@
-//! brat standoff: a text, and beside it `NAME.ann` with mentions (`T`) and relations (`R`).
+//! brat standoff: a text, and beside it `NAME.ann` with mentions (`T`), relations (`R`) and
+//! equivalences (`*`). Equivalent mentions are coreferent, and so are those of a relation named
+//! `coref` or `coreference`.
 //!
 //! Where a mention begins or ends inside a token, the token is split there, so that no mention is
 //! lost. Events, attributes, notes and the like have no place in a document and are listed as
@@ -6,7 +8,9 @@
 
 use std::collections::HashMap;
 
-use super::{EMD, RELATION, Source, read_text};
+use pathfinding::undirected::connected_components::components;
+
+use super::{COREF, EMD, RELATION, Source, read_text};
 use crate::text::tokenize;
 use crate::{Document, DocumentBuilder, Result, Sentence, Span, Token};
 
@@ -26,6 +30,7 @@ pub(super) fn read(ann: &str, source: &mut Source) -> Result<Vec<Document>> {
     let bytes: Vec<usize> = text.char_indices().map(|(b, _)| b).chain([text.len()]).collect();
     let mut mentions = Vec::new();
     let mut relations = Vec::new();
+    let mut equivalent = Vec::new();
     for (at, line) in ann.lines().enumerate() {
         let number = at + 1;
         match line.chars().next() {
@@ -38,8 +43,12 @@ pub(super) fn read(ann: &str, source: &mut Source) -> Result<Vec<Document>> {
                 Some(relation) => relations.push((number, relation)),
                 None => source.invalid(number, format!("`{line}` is not a relation"))?,
             },
-            Some('E' | 'A' | 'M' | 'N' | '#' | '*') => {
-                source.left_out(number, "events, attributes, notes and equivalences are not read");
+            Some('*') => match line.split_once('\t').and_then(|(_, rest)| rest.split_once(' ')) {
+                Some((_, ids)) => equivalent.push((number, ids.split_whitespace().collect())),
+                None => source.invalid(number, format!("`{line}` is not an equivalence"))?,
+            },
+            Some('E' | 'A' | 'M' | 'N' | '#') => {
+                source.left_out(number, "events, attributes and notes are not read");
             }
             Some(_) => source.invalid(number, format!("`{line}` is not an annotation"))?,
         }
@@ -60,10 +69,27 @@ pub(super) fn read(ann: &str, source: &mut Source) -> Result<Vec<Document>> {
         source.label(mention.line, &mut build, span, EMD, mention.label);
     }
     for (line, (label, head, tail)) in relations {
+        if ["coref", "coreference"].contains(&label.to_ascii_lowercase().as_str()) {
+            equivalent.push((line, vec![head, tail]));
+            continue;
+        }
         match (spans.get(head), spans.get(tail)) {
             (Some(&head), Some(&tail)) => build.relation(RELATION, label, head, tail, None),
             _ => source.invalid(line, format!("relation `{label}` has an unknown argument"))?,
         }
+    }
+    let mut groups: Vec<Vec<Span>> = Vec::new();
+    for (line, ids) in equivalent {
+        match ids.iter().map(|id| spans.get(id).copied()).collect() {
+            Some(group) => groups.push(group),
+            None => source.invalid(line, "an equivalence has an unknown mention".to_owned())?,
+        }
+    }
+    if !groups.is_empty() {
+        build.layer(COREF);
+    }
+    for cluster in components(&groups) {
+        build.cluster(cluster.into_iter().collect());
     }
     let mut doc = build.finish();
     doc.id = Some(source.stem());

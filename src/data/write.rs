@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use super::{COREF, Format, NER};
+use super::{Format, NER};
 use crate::{Document, Error, Result};
 
 /// Writes documents: JSON lines and CoNLL columns to the file `path`, brat to the folder `path`.
@@ -151,9 +151,12 @@ fn brat(documents: &[Document], folder: &Path) -> Result<()> {
             link(&relation.label, relation.head, relation.tail, &mut ann);
         }
         for cluster in &doc.clusters {
-            for pair in cluster.mentions.windows(2) {
-                link(COREF, pair[1], pair[0], &mut ann);
-            }
+            let ids: Vec<String> = cluster
+                .mentions
+                .iter()
+                .filter_map(|&m| Some(format!(" T{}", first_of[m]?)))
+                .collect();
+            let _ = writeln!(ann, "*\tEquiv{}", ids.concat());
         }
         for (extension, content) in [("txt", &doc.text), ("ann", &ann)] {
             let file = folder.join(format!("{name}.{extension}"));

@@ -4,14 +4,16 @@ use std::path::Path;
 use super::arguments::{Out, free, guard, options, required, required_str, text};
 use super::hmtl_error;
 use crate::Error;
-use crate::data::{Dataset, ReadOptions};
+use crate::data::{self, Dataset, ReadOptions};
 
 /// A read-only collection of annotated documents.
 pub struct hmtl_dataset(pub(super) Dataset);
 
 /// Opens the data set at `path`, a file or a folder, with the reader named `format`: conll2003,
-/// conll2012, docred, dygie, conll04, gum, litbank, brat or jsonl. Options: `skip_invalid` (true
-/// leaves out what does not follow the format, and counts it), `tag_column` (conll2003: from 0).
+/// conll2012, docred, dygie, conll04, gum, litbank, brat, knowledgenet or jsonl. Options:
+/// `skip_invalid` (true leaves out what does not follow the format, and counts it), `tag_column`
+/// (conll2003: the column of the tag, from 0), `names` and `speakers` (gum: true derives names from
+/// proper nouns, writes speakers before their turns): `{"skip_invalid":true}`.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn hmtl_dataset_open(
@@ -89,6 +91,26 @@ pub unsafe extern "C" fn hmtl_dataset_get(
             Error::invalid(format!("index {index} of a data set of {} documents", documents.len()))
         })?;
         out.json(document)
+    })
+}
+
+/// Writes the data set in `format`: jsonl, which holds all of it, conll2003 or conll2012 to the file
+/// `path`, brat to the folder `path`. An older file is replaced. What a format has no place for is
+/// left out; nested mentions, which conll2003 cannot do without, are an error.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn hmtl_dataset_write(
+    dataset: *const hmtl_dataset,
+    format: *const c_char,
+    path: *const c_char,
+) -> *mut hmtl_error {
+    guard(|| {
+        // SAFETY: as the header says.
+        let (dataset, format, path) = unsafe {
+            let (format, path) = (required_str(format, "format")?, required_str(path, "path")?);
+            (required(dataset, "dataset")?, format, path)
+        };
+        data::write(format.parse()?, &dataset.0.documents, Path::new(path))
     })
 }
 

@@ -136,9 +136,7 @@ fn hash(bytes: &[u8]) -> String {
 impl Parts {
     /// Reads and checks a model directory, but for the shapes of its tensors.
     pub fn read(dir: &Path) -> Result<Self> {
-        if !dir.is_dir() {
-            return Err(Error::format(dir, "is no model directory: there is no such folder"));
-        }
+        fs::read_dir(dir).map_err(|e| Error::io(dir, e))?;
         let path = dir.join(MANIFEST);
         let manifest: Manifest = parse(&path, &read(&path)?)?;
         if manifest.format > MODEL_FORMAT {

@@ -147,9 +147,7 @@ impl Trainer {
 
 impl Checkpoint {
     pub(super) fn read(dir: &Path) -> Result<Self> {
-        if !dir.is_dir() {
-            return Err(Error::format(dir, "is no checkpoint: there is no such folder"));
-        }
+        std::fs::read_dir(dir).map_err(|e| Error::io(dir, e))?;
         let path = dir.join(MANIFEST);
         let manifest: Manifest = read_json(&path)?;
         if manifest.checkpoint_format > CHECKPOINT_FORMAT {
