@@ -52,6 +52,7 @@ fn vocabularies() -> Vocabularies {
             ("relation".to_owned(), names("founder_of seller_of")),
         ]
         .into(),
+        pieces: None,
     }
 }
 

@@ -7,8 +7,9 @@ use std::fs;
 use std::path::Path;
 
 use common::toy::{document, run};
+use hmtl::model::{AnnotateOptions, Precision};
 use hmtl::train::{Event, RunConfig, Setup, Split, Trainer};
-use hmtl::{Cancel, Document, DocumentBuilder, Span};
+use hmtl::{Cancel, Document, DocumentBuilder, Model, Span};
 use serde_json::{Value, json};
 use tch::{Device, Tensor};
 
@@ -366,7 +367,7 @@ fn a_model_learns_new_labels_and_words_and_rehearses_what_it_knew() {
     // The new model is a model.
     let path = dir.path().join("tuned");
     trainer.model().unwrap().save(&path, Default::default()).unwrap();
-    assert!(hmtl::Model::load(&path, &Default::default()).is_ok());
+    assert!(Model::load(&path, &Default::default()).is_ok());
 }
 
 #[test]
@@ -398,13 +399,13 @@ fn a_task_is_added_to_a_model_on_any_encoder() {
     let card = trainer.model().unwrap().card;
     assert!(card.scores["ner"]["dev"].is_number() && !card.scores.contains_key("gadgets"));
     assert!(card.recipe["start"]["recipe"]["training"].is_object());
-    let model = hmtl::Model::new(trainer.model().unwrap()).unwrap();
+    let model = Model::new(trainer.model().unwrap()).unwrap();
     assert_eq!(model.tasks(), ["ner", "emd", "gadgets"]);
-    let old = hmtl::Model::load(&dir.path().join("start"), &Default::default()).unwrap();
+    let old = Model::load(&dir.path().join("start"), &Default::default()).unwrap();
     let docs: Vec<Document> = (24..30).map(document).collect();
     let tasks = Some(vec!["ner".to_owned(), "emd".to_owned()]);
-    let options = hmtl::model::AnnotateOptions { tasks, ..Default::default() };
-    let annotate = |m: &hmtl::Model| m.annotate_documents(&docs, &options, &Cancel::new()).unwrap();
+    let options = AnnotateOptions { tasks, ..Default::default() };
+    let annotate = |m: &Model| m.annotate_documents(&docs, &options, &Cancel::new()).unwrap();
     let spans = |docs: Vec<Document>| -> Vec<Vec<Span>> {
         docs.iter().map(|d| d.mentions.iter().map(hmtl::Mention::span).collect()).collect()
     };
@@ -472,4 +473,41 @@ fn the_example_goes_on_from_the_model_that_ships() {
     assert_eq!(trainer.vocab().labels("kitchen").len(), 3);
     assert!(trainer.vocab().labels("ner").contains(&"PER".to_owned()));
     steps(&mut trainer, 2);
+}
+
+/// A transformer is trained, saved, resumed and loaded like all else; what is frozen of it stays.
+#[test]
+fn a_transformer_trains_and_comes_back_from_its_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = run(dir.path());
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/transformer/bert");
+    config["vocabulary"] = json!({"transformer": folder});
+    config["model"]["embedding"] = json!({"context": {"type": "transformer", "mix": true}});
+    config["training"]["freeze"] = json!(["embedding.context.embeddings"]);
+    config["training"]["optimizer"]["groups"] =
+        json!([{"parameters": ["embedding.context"], "learning_rate": 0.001}]);
+    let mut whole = trainer(&config);
+    let before = whole.model().unwrap().tensors;
+    steps(&mut whole, 6);
+    let checkpoint = dir.path().join("checkpoint");
+    whole.save(&checkpoint).unwrap();
+    let mut again = resumed(&checkpoint);
+    assert_eq!(steps(&mut again, 3), steps(&mut whole, 3));
+    let after = whole.model().unwrap().tensors;
+    let moved =
+        |name: &str| f64::try_from((&before[name] - &after[name]).abs().max()).unwrap() > 0.0;
+    assert!(moved("embedding.context.encoder.layer.0.attention.self.query.weight"));
+    assert!(moved("embedding.context.mix.weights"));
+    assert!(!moved("embedding.context.embeddings.word_embeddings.weight"));
+    let model = dir.path().join("model");
+    whole.model().unwrap().save(&model, Precision::Float32).unwrap();
+    let annotate = |model: &Model| {
+        model.annotate("Anna Berg joined Orbit Labs.", &AnnotateOptions::default()).unwrap()
+    };
+    let kept = Model::new(whole.model().unwrap()).unwrap();
+    let loaded = Model::load(&model, &Default::default()).unwrap();
+    assert_eq!(annotate(&kept), annotate(&loaded));
+    fs::write(model.join("transformer/tokenizer.json"), "{}").unwrap();
+    let error = Model::load(&model, &Default::default()).unwrap_err().to_string();
+    assert!(error.contains("tokenizer.json: was altered"), "{error}");
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    CONFIG_FORMAT, CharsConfig, EMBEDDING, EmbeddingConfig, EncoderConfig, HeadConfig, ModelConfig,
-    TaskConfig, WordsConfig,
+    CONFIG_FORMAT, CharsConfig, ContextConfig, EMBEDDING, EmbeddingConfig, EncoderConfig,
+    HeadConfig, ModelConfig, TaskConfig, WordsConfig,
 };
 use crate::{Error, Result};
 
@@ -134,9 +134,16 @@ impl ModelConfig {
 
 impl EmbeddingConfig {
     fn check(&self) -> Result<()> {
-        let WordsConfig::Table { size, dropout, .. } = &self.words;
-        positive("embedding.words.size", *size)?;
-        probability("embedding.words.dropout", *dropout)?;
+        if self.context.is_none() && self.chars.is_none() && self.words.is_none() {
+            return Err(Error::config("embedding needs context, chars or words"));
+        }
+        if let Some(ContextConfig::Transformer { dropout, .. }) = &self.context {
+            probability("embedding.context.dropout", *dropout)?;
+        }
+        if let Some(WordsConfig::Table { size, dropout, .. }) = &self.words {
+            positive("embedding.words.size", *size)?;
+            probability("embedding.words.dropout", *dropout)?;
+        }
         if let Some(CharsConfig::Cnn { size, filters, widths, dropout, .. }) = &self.chars {
             positive("embedding.chars.size", *size)?;
             positive("embedding.chars.filters", *filters)?;

@@ -119,7 +119,7 @@ mod tests {
     use tch::Device;
 
     use super::*;
-    use crate::feature::{Vocab, Vocabularies};
+    use crate::feature::{BatchOptions, Vocab, Vocabularies};
 
     /// The vectors of the first word of each list, all from one network.
     fn first_vectors(
@@ -132,8 +132,9 @@ mod tests {
         let widths = vec![2, 3];
         let config = CharsConfig::Cnn { size: 4, filters: 6, widths, dropout: 0.0, pool_padding };
         let cnn = CharCnn::new(&config, vocab.chars.size(), params).unwrap();
+        let options = BatchOptions { whole_spelling: pool_padding, ..BatchOptions::default() };
         lists.map(|words| {
-            let batch = Batch::new(&[words.to_vec()], &vocab, pool_padding, Device::Cpu).unwrap();
+            let batch = Batch::new(&[words.to_vec()], &vocab, options, Device::Cpu).unwrap();
             Vec::try_from(cnn.forward(&batch, false).unwrap().get(0).get(0)).unwrap()
         })
     }

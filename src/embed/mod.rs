@@ -1,25 +1,28 @@
 //! Ids to vectors.
 
 mod chars;
+pub mod pretrained;
+mod transformer;
 pub mod vectors;
 
 pub use chars::CharCnn;
 use tch::Tensor;
+pub use transformer::{Transformer, window};
 
-use crate::Result;
 use crate::config::{CharsConfig, EmbeddingConfig, WordsConfig};
 use crate::feature::{Batch, Vocabularies};
 use crate::params::{Init, Params};
+use crate::{Error, Result};
 
 /// Name of the word table among the parameters.
 pub const WORD_TABLE: &str = "embedding.words.weight";
 
-/// Token vectors: characters, then words.
+/// Token vectors: context, then characters, then words.
 #[derive(Debug)]
 pub struct Embedding {
+    context: Option<Transformer>,
     chars: Option<CharCnn>,
-    words: Tensor, // (words, size)
-    word_dropout: f64,
+    words: Option<(Tensor, f64)>, // (words, size), and its dropout
     width: i64,
 }
 
@@ -29,12 +32,31 @@ impl Embedding {
         vocab: &Vocabularies,
         params: &mut Params,
     ) -> Result<Self> {
-        let WordsConfig::Table { size, trainable, dropout } = config.words;
-        let words = params.get(WORD_TABLE, &[vocab.words.size(), size], Init::Normal(0.1))?;
-        if !trainable {
-            params.freeze(WORD_TABLE);
-        }
-        let mut width = size;
+        let mut width = 0;
+        let context = match (&config.context, &vocab.pieces) {
+            (Some(config), Some(pieces)) => {
+                let context = Transformer::new(config, pieces, params)?;
+                width += context.width();
+                Some(context)
+            }
+            (Some(_), None) => {
+                let message = "embedding.context needs a transformer: vocabulary.transformer";
+                return Err(Error::config(message));
+            }
+            (None, _) => None,
+        };
+        let words = match &config.words {
+            Some(WordsConfig::Table { size, trainable, dropout }) => {
+                width += size;
+                let table = [vocab.words.size(), *size];
+                let words = params.get(WORD_TABLE, &table, Init::Normal(0.1))?;
+                if !trainable {
+                    params.freeze(WORD_TABLE);
+                }
+                Some((words, *dropout))
+            }
+            None => None,
+        };
         let chars = match &config.chars {
             Some(config) => {
                 let CharsConfig::Cnn { filters, widths, .. } = config;
@@ -43,7 +65,7 @@ impl Embedding {
             }
             None => None,
         };
-        Ok(Self { chars, words, word_dropout: dropout, width })
+        Ok(Self { context, chars, words, width })
     }
 
     /// Columns of the output.
@@ -54,14 +76,24 @@ impl Embedding {
     /// (B, L, width)
     pub fn forward(&self, batch: &Batch, train: bool) -> Result<Tensor> {
         let (rows, length) = batch.words.size2()?;
-        let words = self
-            .words
-            .f_index_select(0, &batch.words.f_view([-1])?)?
-            .f_view([rows, length, -1])?
-            .f_dropout(self.word_dropout, train)?;
-        match &self.chars {
-            Some(chars) => Ok(Tensor::f_cat(&[chars.forward(batch, train)?, words], 2)?),
-            None => Ok(words),
+        let mut parts = Vec::with_capacity(3);
+        if let Some(context) = &self.context {
+            parts.push(context.forward(batch, train)?);
         }
+        if let Some(chars) = &self.chars {
+            parts.push(chars.forward(batch, train)?);
+        }
+        if let Some((table, dropout)) = &self.words {
+            parts.push(
+                table
+                    .f_index_select(0, &batch.words.f_view([-1])?)?
+                    .f_view([rows, length, -1])?
+                    .f_dropout(*dropout, train)?,
+            );
+        }
+        Ok(match parts.as_slice() {
+            [only] => only.shallow_clone(),
+            _ => Tensor::f_cat(&parts, 2)?,
+        })
     }
 }

@@ -85,7 +85,7 @@ mod tests {
     use tch::Device;
 
     use super::*;
-    use crate::feature::Vocabularies;
+    use crate::feature::{BatchOptions, Vocabularies};
 
     #[test]
     fn a_padded_batch_equals_torch_one_sequence_at_a_time() {
@@ -95,7 +95,9 @@ mod tests {
         let lstm = BiLstm::new(&mut params, "e", shape).unwrap();
         let words = |n: usize| vec!["w"; n];
         let sequences = [words(1), words(7), words(3)];
-        let batch = Batch::new(&sequences, &Vocabularies::default(), false, Device::Cpu).unwrap();
+        let batch =
+            Batch::new(&sequences, &Vocabularies::default(), BatchOptions::default(), Device::Cpu)
+                .unwrap();
         let x = Tensor::randn([3, 7, 5], (Kind::Float, Device::Cpu));
         let ours = lstm.forward(&batch, &x, false).unwrap();
         let weights: Vec<&Tensor> = lstm.layers.iter().flatten().flatten().collect();

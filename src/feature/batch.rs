@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tch::{Device, Kind, Tensor};
 
-use super::{PADDING, Vocabularies};
+use super::{PADDING, PieceBatch, Vocabularies};
 use crate::Result;
 
 /// Longer words are cut to this many characters for the character network, unless padding is
@@ -31,14 +31,25 @@ pub struct Batch {
     /// (B * L): where each position stands in its sequence reversed, flat; padding stays put.
     pub reversal: Tensor,
     pub lengths: Vec<usize>,
+    /// What a transformer reads.
+    pub pieces: Option<PieceBatch>,
+}
+
+/// How sequences are turned into ids.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BatchOptions {
+    /// Keeps words of any length whole for the character network.
+    pub whole_spelling: bool,
+    /// Pieces in a window and those that two share, for a transformer.
+    pub window: Option<(usize, usize)>,
 }
 
 impl Batch {
-    /// Sequences of at least one word each; `whole_spelling` keeps words of any length whole.
+    /// Sequences of at least one word each.
     pub fn new<S: AsRef<str>>(
         sequences: &[Vec<S>],
         vocab: &Vocabularies,
-        whole_spelling: bool,
+        options: BatchOptions,
         device: Device,
     ) -> Result<Self> {
         let lengths: Vec<usize> = sequences.iter().map(Vec::len).collect();
@@ -55,7 +66,7 @@ impl Batch {
                 let word = word.as_ref();
                 let at = b * length + i;
                 let (row, id) = *distinct.entry(word).or_insert_with(|| {
-                    let limit = if whole_spelling { usize::MAX } else { MAX_CHARS };
+                    let limit = if options.whole_spelling { usize::MAX } else { MAX_CHARS };
                     let mut buffer = [0; 4];
                     let id = |c: char| vocab.chars.id(c.encode_utf8(&mut buffer));
                     spelled.push(word.chars().take(limit).map(id).collect());
@@ -81,14 +92,19 @@ impl Batch {
         let to = |values: &[i64], shape: &[i64]| -> Result<Tensor> {
             Ok(Tensor::f_from_slice(values)?.f_view(shape)?.f_to_device(device)?)
         };
+        let pieces = match (&vocab.pieces, options.window) {
+            (Some(pieces), Some(window)) => Some(pieces.batch(sequences, window, device)?),
+            _ => None,
+        };
         Ok(Self {
             words: to(&words, &shape)?,
-            spellings: pieces(&spelled, &order, device)?,
+            spellings: spellings(&spelled, &order, device)?,
             longest_spelling: longest as i64,
             spelling: to(&spelling, &shape)?,
             mask: Tensor::f_from_slice(&mask)?.f_view(shape)?.f_to_device(device)?,
             reversal: to(&reversal, &[cells as i64])?,
             lengths,
+            pieces,
         })
     }
 
@@ -107,7 +123,7 @@ impl Batch {
 }
 
 /// The words in `order`, cut into tensors of at most `MAX_CELLS`, or of one word that has more.
-fn pieces(spelled: &[Vec<i64>], order: &[usize], device: Device) -> Result<Vec<Tensor>> {
+fn spellings(spelled: &[Vec<i64>], order: &[usize], device: Device) -> Result<Vec<Tensor>> {
     let width = |at: usize| spelled[order[at]].len().max(1);
     let (mut pieces, mut start) = (Vec::new(), 0);
     while start < order.len() {
@@ -141,7 +157,7 @@ mod tests {
             ..Vocabularies::default()
         };
         let sequences = [vec!["Rain", "a", "rain"], vec!["Rain"]];
-        let batch = Batch::new(&sequences, &vocab, false, Device::Cpu).unwrap();
+        let batch = Batch::new(&sequences, &vocab, BatchOptions::default(), Device::Cpu).unwrap();
         let rows = |t: &Tensor| Vec::<Vec<i64>>::try_from(t).unwrap();
         assert_eq!(rows(&batch.words), [[2, 1, 2], [2, 0, 0]]);
         assert_eq!(rows(&batch.spelling), [[2, 1, 3], [2, 0, 0]]);
@@ -155,7 +171,13 @@ mod tests {
         let endless = "x".repeat(MAX_CELLS + 1);
         let mut words: Vec<String> = (0..1000).map(|n| n.to_string()).collect();
         words.push(endless);
-        let batch = Batch::new(&[words], &Vocabularies::default(), true, Device::Cpu).unwrap();
+        let batch = Batch::new(
+            &[words],
+            &Vocabularies::default(),
+            BatchOptions { whole_spelling: true, ..BatchOptions::default() },
+            Device::Cpu,
+        )
+        .unwrap();
         let sizes: Vec<Vec<i64>> = batch.spellings.iter().map(Tensor::size).collect();
         assert_eq!(sizes, [vec![1001, 3], vec![1, MAX_CELLS as i64 + 1]]);
     }

@@ -2,12 +2,14 @@
 
 mod batch;
 mod labels;
+mod pieces;
 mod vocab;
 
 use std::ops::Range;
 
-pub use batch::Batch;
+pub use batch::{Batch, BatchOptions};
 pub use labels::{Bioul, TagPart};
+pub use pieces::{PieceBatch, Pieces};
 pub use vocab::{PADDING, UNKNOWN, Vocab, Vocabularies};
 
 use crate::Document;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use indexmap::IndexMap;
 
+use super::Pieces;
 use crate::{Error, Result};
 
 /// Id of padding, which has no name.
@@ -58,6 +59,8 @@ pub struct Vocabularies {
     pub chars: Vocab,
     /// Labels of each task, without "none".
     pub labels: IndexMap<String, Vec<String>>,
+    /// What a transformer reads.
+    pub pieces: Option<Pieces>,
 }
 
 impl Vocabularies {

@@ -6,6 +6,7 @@
 //! vocabulary/words.txt     a lower-cased word a line; each ends with a line feed
 //! vocabulary/chars.txt     a character a line, anything but a line feed
 //! vocabulary/labels.json   labels by task
+//! transformer/             config.json and tokenizer.json of a transformer, if there is one
 //! weights.safetensors      every tensor by name
 //! card.json                data, licences, scores, recipe, limits
 //! ```
@@ -24,7 +25,7 @@ use tch::{Device, Tensor};
 
 use super::{Card, Network, Precision, weights};
 use crate::config::{CONFIG_FORMAT, ModelConfig};
-use crate::feature::{Vocab, Vocabularies};
+use crate::feature::{Pieces, Vocab, Vocabularies};
 use crate::params::Params;
 use crate::{Error, Result, atomic};
 
@@ -38,7 +39,15 @@ const CHARS: &str = "vocabulary/chars.txt";
 const LABELS: &str = "vocabulary/labels.json";
 const WEIGHTS: &str = "weights.safetensors";
 const CARD: &str = "card.json";
+const TRANSFORMER: &str = "transformer/config.json";
+const TOKENIZER: &str = "transformer/tokenizer.json";
 const FILES: [&str; 6] = [CONFIG, WORDS, CHARS, LABELS, WEIGHTS, CARD];
+
+/// The files of a model.
+fn files(config: &ModelConfig) -> impl Iterator<Item = &'static str> {
+    let context = config.embedding.context.as_ref().map(|_| [TRANSFORMER, TOKENIZER]);
+    FILES.into_iter().chain(context.into_iter().flatten())
+}
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Manifest {
@@ -84,17 +93,20 @@ impl Parts {
 
     /// Writes the files of a model into an empty folder.
     pub(crate) fn write(&self, dir: &Path, precision: Precision) -> Result<()> {
-        let vocabulary = dir.join("vocabulary");
-        fs::create_dir_all(&vocabulary).map_err(|e| Error::io(&vocabulary, e))?;
         let mut sha256 = BTreeMap::new();
-        for name in FILES {
+        for name in files(&self.config) {
             let path = dir.join(name);
+            let folder = path.parent().unwrap_or(dir);
+            fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+            let pieces = || self.vocab.pieces.as_ref().ok_or_else(|| no_transformer(&path));
             let text = match name {
                 CONFIG => json(&self.config)?,
                 WORDS => lines(&self.vocab.words, &path)?,
                 CHARS => lines(&self.vocab.chars, &path)?,
                 LABELS => json(&self.vocab.labels)?,
                 CARD => json(&self.card)?,
+                TRANSFORMER => pieces()?.config().to_owned(),
+                TOKENIZER => pieces()?.tokenizer().to_owned(),
                 _ => {
                     weights::write(&path, &self.tensors, precision)?;
                     atomic::sync(&path)?;
@@ -110,6 +122,10 @@ impl Parts {
         let manifest = Manifest { format: MODEL_FORMAT, library, sha256 };
         atomic::write(&dir.join(MANIFEST), json(&manifest)?.as_bytes())
     }
+}
+
+fn no_transformer(path: &Path) -> Error {
+    Error::format(path, "is missing: the model's context has no transformer")
 }
 
 fn json(value: &impl Serialize) -> Result<String> {
@@ -146,24 +162,21 @@ impl Parts {
             );
             return Err(Error::format(&path, message));
         }
-        let mut files = BTreeMap::new();
-        for name in FILES {
+        let checked = |name: &str| {
             let file = dir.join(name);
             let bytes = read(&file)?;
             match manifest.sha256.get(name) {
-                Some(expected) if *expected == hash(&bytes) => {}
-                Some(_) => {
-                    return Err(Error::format(
-                        &file,
-                        "was altered: its hash is not the manifest's",
-                    ));
-                }
-                None => return Err(Error::format(&path, format!("does not list {name}"))),
+                Some(expected) if *expected == hash(&bytes) => Ok(bytes),
+                Some(_) => Err(Error::format(&file, "was altered: its hash is not the manifest's")),
+                None => Err(Error::format(&path, format!("does not list {name}"))),
             }
-            files.insert(name, bytes);
-        }
+        };
         let at = |name: &str| dir.join(name);
-        let config: ModelConfig = parse(&at(CONFIG), &files[CONFIG])?;
+        let config: ModelConfig = parse(&at(CONFIG), &checked(CONFIG)?)?;
+        let mut files = BTreeMap::new();
+        for name in self::files(&config) {
+            files.insert(name, checked(name)?);
+        }
         if config.format > CONFIG_FORMAT {
             let message = format!("format {} is newer than this library reads", config.format);
             return Err(Error::format(at(CONFIG), message));
@@ -178,6 +191,10 @@ impl Parts {
             words: vocabulary(&at(WORDS), &files[WORDS])?,
             chars: vocabulary(&at(CHARS), &files[CHARS])?,
             labels,
+            pieces: match config.embedding.context {
+                Some(_) => Some(pieces(&at(TOKENIZER), &files)?),
+                None => None,
+            },
         };
         let card = parse(&at(CARD), &files[CARD])?;
         let tensors = weights::read(&at(WEIGHTS), &files[WEIGHTS])?;
@@ -218,6 +235,17 @@ impl Bundle {
         let tensors = self.tensors.iter().map(tensor).collect();
         Parts { config, vocab, card: self.card.clone(), tensors }
     }
+}
+
+fn pieces(path: &Path, files: &BTreeMap<&str, Vec<u8>>) -> Result<Pieces> {
+    let text = |name| String::from_utf8(files[name].clone()).map_err(|e| e.to_string());
+    let (Ok(config), Ok(tokenizer)) = (text(TRANSFORMER), text(TOKENIZER)) else {
+        return Err(Error::format(path, "or config.json beside it is not valid UTF-8"));
+    };
+    Pieces::new(config, tokenizer).map_err(|e| match e {
+        Error::Config(message) => Error::format(path, message),
+        other => other,
+    })
 }
 
 fn check_labels(

@@ -8,13 +8,13 @@ use tch::{Device, Tensor};
 use super::gold::gold_clusters;
 use crate::config::{CharsConfig, HeadConfig, MentionRankingConfig, ModelConfig, TaskKind};
 use crate::encode::{Encodings, Graph};
-use crate::feature::{Batch, Example, Vocabularies};
+use crate::feature::{Batch, BatchOptions, Example, Vocabularies};
 use crate::head::{
     Biaffine, CoarseToFine, CrfTagger, DocumentInput, Head, HeadSelection, MentionPairs,
     MentionPairsOptions, MentionRanking, SequenceInput,
 };
 use crate::params::Params;
-use crate::{Error, Result};
+use crate::{Error, Result, embed};
 
 /// Sequences of documents encoded at a time while training.
 const TRAIN_SEQUENCES: usize = 16;
@@ -27,6 +27,7 @@ pub struct Network {
     pub(super) graph: Graph,
     pub(super) heads: IndexMap<String, Head>,
     pub(super) device: Device,
+    batch_options: BatchOptions,
 }
 
 impl Network {
@@ -96,6 +97,7 @@ impl Network {
             graph,
             heads,
             device: params.device(),
+            batch_options: batch_options(config, vocab)?,
         })
     }
 
@@ -231,11 +233,7 @@ impl Network {
     }
 
     pub fn batch<S: AsRef<str>>(&self, sequences: &[Vec<S>]) -> Result<Batch> {
-        let whole = matches!(
-            self.config.embedding.chars,
-            Some(CharsConfig::Cnn { pool_padding: true, .. })
-        );
-        Batch::new(sequences, &self.vocab, whole, self.device)
+        Batch::new(sequences, &self.vocab, self.batch_options, self.device)
     }
 
     /// Runs `task`'s encoder and those below it, with the dropout of training.
@@ -256,6 +254,17 @@ impl Network {
         let order = self.config.encoder_order(tasks.iter().copied());
         self.graph.forward(batch, &order, false, |_| 0.0)
     }
+}
+
+fn batch_options(config: &ModelConfig, vocab: &Vocabularies) -> Result<BatchOptions> {
+    let embedding = &config.embedding;
+    let window = match (&embedding.context, &vocab.pieces) {
+        (Some(context), Some(pieces)) => Some(embed::window(context, pieces)?),
+        _ => None,
+    };
+    let whole_spelling =
+        matches!(embedding.chars, Some(CharsConfig::Cnn { pool_padding: true, .. }));
+    Ok(BatchOptions { whole_spelling, window })
 }
 
 /// The words of an example.

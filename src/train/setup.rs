@@ -16,7 +16,7 @@ use super::random::seeded;
 use super::start::Start;
 use super::task_data::{Added, Files, Split, TaskData};
 use super::{RunConfig, Trainer, vocabulary};
-use crate::embed::WORD_TABLE;
+use crate::embed::{WORD_TABLE, pretrained};
 use crate::feature::Vocabularies;
 use crate::model::Network;
 use crate::params::Params;
@@ -104,6 +104,9 @@ impl Setup {
                 if let Some(vectors) = vectors {
                     let table = vocabulary::word_table(&vocab.words, &vectors, &mut rng)?;
                     params.assign(&BTreeMap::from([(WORD_TABLE.to_owned(), table)]))?;
+                }
+                if let Some(dir) = &config.vocabulary.transformer {
+                    params.assign(&pretrained::weights(dir, &params)?)?;
                 }
                 if let Some(start) = &start {
                     start.copy_into(&params, &config.training.fresh)?;

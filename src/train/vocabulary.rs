@@ -10,6 +10,7 @@ use tch::Tensor;
 use super::VocabularyConfig;
 use super::task_data::TaskData;
 use crate::config::{ModelConfig, WordsConfig};
+use crate::embed::pretrained;
 use crate::embed::vectors::{self, Vectors};
 use crate::feature::{Vocab, Vocabularies};
 use crate::{Error, Result};
@@ -42,7 +43,9 @@ pub(super) fn build(
         Some(path) => {
             let wanted: HashSet<String> = words.keys().cloned().collect();
             let vectors = vectors::read(path, config.extra_words, &wanted)?;
-            let WordsConfig::Table { size, .. } = model.embedding.words;
+            let Some(WordsConfig::Table { size, .. }) = model.embedding.words else {
+                return Err(Error::config("vocabulary.vectors without embedding.words"));
+            };
             if vectors.size as i64 != size {
                 let message = format!("vectors have {} dimensions, the model {size}", vectors.size);
                 return Err(Error::config(message));
@@ -68,13 +71,29 @@ pub(super) fn build(
         .map(|(c, _)| c.to_string())
         .collect();
     if let Some(start) = start {
-        let WordsConfig::Table { trainable, .. } = model.embedding.words;
+        let trainable =
+            matches!(model.embedding.words, Some(WordsConfig::Table { trainable: true, .. }));
         // A new word without a vector, and without a chance to learn one, is an unknown word.
         names.retain(|n| trainable || known.contains(n.as_str()));
         names = after(&start.words, names);
         chars = after(&start.chars, chars);
     }
-    Ok((Vocabularies { words: Vocab::new(names)?, chars: Vocab::new(chars)?, labels }, vectors))
+    if model.embedding.words.is_none() {
+        names.clear();
+    }
+    let pieces = match (&config.transformer, start.and_then(|s| s.pieces.clone())) {
+        (Some(_), Some(_)) => {
+            let message = "vocabulary.transformer: the model of `start` has a transformer already";
+            return Err(Error::config(message));
+        }
+        (Some(dir), None) => Some(pretrained::pieces(dir)?),
+        (None, known) => known,
+    };
+    if pieces.is_some() && model.embedding.context.is_none() {
+        return Err(Error::config("vocabulary.transformer without embedding.context"));
+    }
+    let (words, chars) = (Vocab::new(names)?, Vocab::new(chars)?);
+    Ok((Vocabularies { words, chars, labels, pieces }, vectors))
 }
 
 /// The names of a vocabulary, then those that are new.

@@ -59,6 +59,7 @@ pub fn tiny_vocabularies() -> Vocabularies {
             ("relation".to_owned(), names("founder_of seller_of")),
         ]
         .into(),
+        pieces: None,
     }
 }
 

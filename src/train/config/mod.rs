@@ -46,11 +46,15 @@ pub struct VocabularyConfig {
     pub vectors: Option<PathBuf>,
     /// The first words of the vectors, the most frequent, are known whether in the data or not.
     pub extra_words: usize,
+    /// Folder of a transformer as Hugging Face keeps them: config.json, tokenizer.json,
+    /// model.safetensors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transformer: Option<PathBuf>,
 }
 
 impl Default for VocabularyConfig {
     fn default() -> Self {
-        Self { min_count: 1, vectors: None, extra_words: 0 }
+        Self { min_count: 1, vectors: None, extra_words: 0, transformer: None }
     }
 }
 
@@ -147,8 +151,9 @@ impl RunConfig {
         }
         .map_err(in_json)?;
         config.start = start;
-        if let Some(vectors) = &mut config.vocabulary.vectors {
-            *vectors = folder.join(&*vectors);
+        let VocabularyConfig { vectors, transformer, .. } = &mut config.vocabulary;
+        for path in [vectors, transformer].into_iter().flatten() {
+            *path = folder.join(&*path);
         }
         for data in config.training.tasks.values_mut().flat_map(TaskTraining::data_mut) {
             data.path = folder.join(&data.path);
