@@ -94,6 +94,15 @@ fn evaluation_prints_one_object_with_a_score() {
     assert!(notes.contains("layer `ner`"), "{notes}");
     let arguments: Vec<&str> = base.iter().map(|a| if *a == "ner" { "coref" } else { a }).collect();
     fails(&arguments, "no gold for task `coref`");
+    let page = dir.path().join("errors.html");
+    let errors = [&base[..], &["--errors", page.to_str().unwrap()]].concat();
+    succeeds(&errors, "");
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.contains("By label") && page.contains("<title>") && page.ends_with("</html>\n"));
+    // The model is random: what it finds is not the gold.
+    assert!(page.contains("href=\"#f0\"") && page.contains("<details>"), "{page}");
+    let nowhere = dir.path().join("none/errors.html");
+    fails(&[&base[..], &["--errors", nowhere.to_str().unwrap()]].concat(), "errors.html");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod blanc;
 mod coreference;
+mod errors;
 mod relation_f1;
 mod span_f1;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use coreference::CoreferenceCounts;
+pub use errors::{ErrorAnalysis, Fault, Found, Item, NONE, errors};
 
 use crate::config::TaskKind;
 use crate::{Document, Error, Result};
@@ -46,6 +48,17 @@ pub enum Singletons {
     Drop,
 }
 
+impl Singletons {
+    /// Whether they count against this gold.
+    fn count(self, gold: &[Document]) -> bool {
+        match self {
+            Self::Keep => true,
+            Self::Drop => false,
+            Self::Auto => gold.iter().flat_map(|d| &d.clusters).any(|c| c.mentions.len() == 1),
+        }
+    }
+}
+
 /// Scores predictions of one task. Gold labels are those of `gold_layer`, predicted ones those of
 /// `layer`. Predictions of labels that a gold document does not cover are left out, and counted.
 pub fn score(
@@ -69,13 +82,7 @@ pub fn score(
         TaskKind::Spans => span_f1::score(pairs(), gold_layer, layer, options),
         TaskKind::Relations => relation_f1::score(pairs(), gold_layer, layer, options),
         TaskKind::Coreference => {
-            let singletons = match options.singletons {
-                Singletons::Keep => true,
-                Singletons::Drop => false,
-                Singletons::Auto => {
-                    gold.iter().flat_map(|d| &d.clusters).any(|c| c.mentions.len() == 1)
-                }
-            };
+            let singletons = options.singletons.count(gold);
             let mut counts = CoreferenceCounts::default();
             for (gold, predicted) in pairs() {
                 let clusters = |doc: &Document| {

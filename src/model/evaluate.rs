@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{AnnotateOptions, Model};
 use crate::config::TaskKind;
 use crate::data::{COREF, RELATION};
-use crate::metric::{self, ScoreOptions, Singletons};
+use crate::metric::{self, ErrorAnalysis, ScoreOptions, Singletons};
 use crate::{Cancel, Document, Error, Result};
 
 /// How to score.
@@ -40,6 +40,20 @@ pub struct Evaluation {
     pub details: Value,
 }
 
+/// Gold documents of a task beside what a model finds in them.
+#[derive(Debug)]
+pub struct Comparison {
+    task: String,
+    kind: TaskKind,
+    layer: String,
+    /// The documents that have the layer.
+    pub gold: Vec<Document>,
+    pub predicted: Vec<Document>,
+    options: ScoreOptions,
+    unknown_labels: BTreeMap<String, usize>,
+    absent_labels: Vec<String>,
+}
+
 impl Model {
     /// Scores `task` on the documents that have its layer.
     pub fn evaluate(
@@ -49,6 +63,17 @@ impl Model {
         options: &EvaluateOptions,
         cancel: &Cancel,
     ) -> Result<Evaluation> {
+        self.compare(task, docs, options, cancel)?.evaluation()
+    }
+
+    /// Annotates the documents that have the layer of `task`, for comparison with it.
+    pub fn compare(
+        &self,
+        task: &str,
+        docs: &[Document],
+        options: &EvaluateOptions,
+        cancel: &Cancel,
+    ) -> Result<Comparison> {
         let config = self.config()?;
         config.restrict(&[task.to_owned()])?;
         let kind = config.tasks[task].head.kind();
@@ -56,7 +81,16 @@ impl Model {
         let mut gold: Vec<Document> =
             docs.iter().filter(|d| d.tasks.contains(&layer)).cloned().collect();
         let annotate = AnnotateOptions {
-            tasks: Some(vec![task.to_owned()]),
+            // Relations beside all the mentions that they could hold between.
+            tasks: Some(
+                config.tasks[task]
+                    .head
+                    .arguments()
+                    .into_iter()
+                    .chain([task])
+                    .map(str::to_owned)
+                    .collect(),
+            ),
             // Whether they count is for the metric to say.
             singletons: true,
             ..AnnotateOptions::default()
@@ -73,20 +107,44 @@ impl Model {
         }
         let mut unknown_labels = labels;
         unknown_labels.retain(|label, _| !known.contains(label));
-        let score_options = ScoreOptions {
+        let options = ScoreOptions {
             known_labels: (!options.all_labels).then_some(known),
             singletons: options.singletons,
         };
-        let score = metric::score(kind, &layer, task, &gold, &predicted, &score_options)?;
-        Ok(Evaluation {
-            task: task.to_owned(),
-            score: score.score,
-            documents: gold.len(),
+        let task = task.to_owned();
+        Ok(Comparison {
+            task,
+            kind,
             layer,
+            gold,
+            predicted,
+            options,
             unknown_labels,
             absent_labels,
+        })
+    }
+}
+
+impl Comparison {
+    /// The score.
+    pub fn evaluation(&self) -> Result<Evaluation> {
+        let Self { task, kind, layer, gold, predicted, .. } = self;
+        let score = metric::score(*kind, layer, task, gold, predicted, &self.options)?;
+        Ok(Evaluation {
+            task: task.clone(),
+            score: score.score,
+            documents: gold.len(),
+            layer: layer.clone(),
+            unknown_labels: self.unknown_labels.clone(),
+            absent_labels: self.absent_labels.clone(),
             details: score.details,
         })
+    }
+
+    /// What is missed, made up and mistaken.
+    pub fn errors(&self) -> ErrorAnalysis {
+        let Self { task, kind, layer, gold, predicted, .. } = self;
+        metric::errors(*kind, layer, task, gold, predicted, &self.options)
     }
 }
 

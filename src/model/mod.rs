@@ -13,7 +13,7 @@ pub(crate) mod weights;
 pub use annotate::AnnotateOptions;
 pub use card::{Card, Source};
 pub use directory::{Bundle, MODEL_FORMAT, Parts};
-pub use evaluate::{EvaluateOptions, Evaluation};
+pub use evaluate::{Comparison, EvaluateOptions, Evaluation};
 pub use network::Network;
 pub use shared::{LoadOptions, Model};
 pub use weights::Precision;

@@ -1,6 +1,7 @@
 //! `hmtl evaluate`: the score of a task on a data set.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::path::PathBuf;
 
 use hmtl::data::{Dataset, Format, ReadOptions};
@@ -9,7 +10,7 @@ use hmtl::model::{EvaluateOptions, Evaluation};
 use hmtl::{Cancel, Error, Result};
 use serde_json::{Value, json};
 
-use super::{ModelArguments, convert, spinner};
+use super::{ModelArguments, convert, errors, spinner};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -37,6 +38,9 @@ pub struct Arguments {
     /// Leaves out what does not follow the format, instead of failing.
     #[arg(long)]
     skip_invalid: bool,
+    /// Writes a page of what is missed, made up and mistaken, in tables and one by one.
+    #[arg(long, value_name = "HTML")]
+    errors: Option<PathBuf>,
 }
 
 fn singletons(name: &str) -> Result<Singletons, String> {
@@ -44,7 +48,7 @@ fn singletons(name: &str) -> Result<Singletons, String> {
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
-    let Arguments { model, task, format, data, json, all_labels, singletons, skip_invalid } =
+    let Arguments { model, task, format, data, json, all_labels, singletons, skip_invalid, errors } =
         arguments;
     let model = model.load(Some(vec![task.clone()]))?;
     let read = ReadOptions { skip_invalid, ..ReadOptions::default() };
@@ -52,9 +56,14 @@ pub fn run(arguments: Arguments) -> Result<()> {
     convert::report_skips(&dataset);
     let bar = spinner(format!("annotating {} documents", dataset.documents.len()));
     let options = EvaluateOptions { all_labels, singletons };
-    let evaluation = model.evaluate(&task, &dataset.documents, &options, &Cancel::new());
+    let comparison = model.compare(&task, &dataset.documents, &options, &Cancel::new());
     bar.iter().for_each(|b| b.finish_and_clear());
-    let evaluation = evaluation?;
+    let comparison = comparison?;
+    let evaluation = comparison.evaluation()?;
+    if let Some(path) = errors {
+        let page = errors::page(&comparison, &evaluation);
+        fs::write(&path, page).map_err(|source| Error::Io { path, source })?;
+    }
     if evaluation.layer != task {
         eprintln!("hmtl: the gold is the data's layer `{}`", evaluation.layer);
     }

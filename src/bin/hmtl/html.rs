@@ -1,6 +1,7 @@
 //! A document as a part of an HTML page.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use hmtl::{Document, Mention};
 
@@ -39,17 +40,7 @@ pub fn section(doc: &Document) -> String {
     out += "<p>";
     let mut crossing = Vec::new();
     for sentence in &doc.sentences {
-        let (pieces, others) = pieces(doc, sentence.start..sentence.end);
-        crossing.extend(others);
-        for piece in pieces {
-            match piece {
-                Piece::Text(text) => out += &escape(text),
-                Piece::Open(mention) => out += &open(mention),
-                Piece::Close(mention) => {
-                    let _ = write!(out, "<sub>{}</sub></span>", escape(&tags(mention).join(" ")));
-                }
-            }
-        }
+        crossing.extend(marked(doc, sentence.start..sentence.end, &mut out));
         out += "<br>\n";
     }
     out += "</p>\n";
@@ -81,7 +72,23 @@ pub fn section(doc: &Document) -> String {
     out + "</section>\n"
 }
 
-fn table(out: &mut String, title: &str, rows: impl Iterator<Item = String>) {
+/// The text of `range` with its mentions marked; the mentions that cross others are given back.
+pub fn marked<'a>(doc: &'a Document, range: Range<usize>, out: &mut String) -> Vec<&'a Mention> {
+    let (pieces, crossing) = pieces(doc, range);
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => *out += &escape(text),
+            Piece::Open(mention) => *out += &open(mention),
+            Piece::Close(mention) => {
+                let _ = write!(out, "<sub>{}</sub></span>", escape(&tags(mention).join(" ")));
+            }
+        }
+    }
+    crossing
+}
+
+/// A titled table of rows of cells; nothing without rows.
+pub fn table(out: &mut String, title: &str, rows: impl Iterator<Item = String>) {
     let mut rows = rows.peekable();
     if rows.peek().is_none() {
         return;
@@ -109,7 +116,7 @@ fn open(mention: &Mention) -> String {
     format!(r#"<span class="m" style="--h:{hue}" title="{title}">"#)
 }
 
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -2,6 +2,7 @@
 
 mod annotate;
 mod convert;
+mod errors;
 mod evaluate;
 mod html;
 mod inspect;
