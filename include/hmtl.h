@@ -120,13 +120,20 @@ typedef void (*hmtl_log_fn)(int32_t level, const char *message, void *user_data)
  * A borrowed UTF-8 string that need not end in NUL. `data` may be NULL when `len` is 0.
  */
 typedef struct {
+    /**
+     * The bytes.
+     */
     const char *data;
+    /**
+     * How many bytes there are.
+     */
     size_t len;
 } hmtl_str;
 
 /**
- * Receives a training event as JSON, on the thread that called hmtl_trainer_train. It may call
- * functions that take the trainer as `const`, such as hmtl_trainer_save.
+ * Receives a training event as JSON, on the thread that called hmtl_trainer_train. Until it
+ * returns, it and other threads may call functions that take the trainer as `const`, such as
+ * hmtl_trainer_save.
  */
 typedef void (*hmtl_event_fn)(const char *event_json, void *user_data);
 
@@ -147,7 +154,9 @@ uint32_t hmtl_abi_version(void);
 /**
  * Describes the build as JSON: `{"hmtl":"0.1.0","abi":0,"libtorch":"2.11.0","cuda":null,
  * "document_format":1,"model_format":1,"formats":["conll2003",...],"heads":["crf_tagger",...],
- * "encoders":["lstm"]}`. `cuda` is the version that was found at run time.
+ * "encoders":["lstm"]}`.
+ *
+ * `cuda` is the version that was found at run time.
  */
 HMTL_MUST_USE
 hmtl_error *hmtl_build_info(char **out_json);
@@ -216,8 +225,8 @@ void hmtl_cancel_free(hmtl_cancel *cancel);
 /**
  * Loads the model in directory `dir`; NULL is the model that ships with the library: the
  * directory that the environment's HMTL_MODEL names, or else `share/hmtl/models/default` of the
- * installation. Options: `device` ("cpu", "cuda", "cuda:1"), `tasks` (only these are loaded):
- * `{"device":"cpu","tasks":["ner","coref"]}`.
+ * installation. Options: `device` ("cpu", "cuda", "cuda:1"), `tasks` (only these are loaded, one at
+ * least): `{"device":"cpu","tasks":["ner","coref"]}`.
  */
 HMTL_MUST_USE
 hmtl_error *hmtl_model_load(const char *dir,
@@ -235,7 +244,7 @@ hmtl_error *hmtl_model_info(const hmtl_model *model,
                             char **out_json);
 
 /**
- * Annotates a text of any length. Options: `tasks` (what to look for; absent means all),
+ * Annotates a text of any length. Options: `tasks` (what to look for; absent means all, [] nothing),
  * `min_score` (0 to 1: leaves out less probable labels and relations), `offsets` ("byte", "char"
  * or "utf16": the unit of every start and end), `singletons` (true also reports coreference
  * clusters of one mention): `{"tasks":["ner"],"min_score":0.5,"offsets":"char"}`.
@@ -292,8 +301,8 @@ hmtl_error *hmtl_model_annotate_tokens(const hmtl_model *model,
 /**
  * Scores the model on a data set. Options: `tasks` (absent means all that the data has gold
  * for), `all_labels` (true counts gold labels that the model does not know as misses, and
- * predicted labels that the data does not have as wrong),
- * `singletons` ("auto", "keep" or "drop" coreference clusters of one mention). `cancel` may be
+ * predicted labels that the data does not have as wrong), `singletons` ("auto", "keep" or "drop"
+ * coreference clusters of one mention): `{"tasks":["ner"],"all_labels":true}`. `cancel` may be
  * NULL. `out_json` holds the metrics of each task: `{"ner":{"task":"ner","score":0.81,
  * "documents":50,"layer":"ner","unknown_labels":{},"absent_labels":[],"details":{...}}}`, where `score` is the
  * strict micro F1, or the average of MUC, B3 and CEAFe for coreference.
@@ -392,7 +401,8 @@ void hmtl_dataset_free(hmtl_dataset *dataset);
  *              "tasks":{"ner":{"batch_size":16,"patience":3}}}}
  * ```
  *
- * `"start":"models/mine"` goes on from a model, with what `model` says put over its own.
+ * `"start":"models/mine"` goes on from a model, with what `model` says put over its own;
+ * `"start":"default"` from the model that ships.
  */
 HMTL_MUST_USE
 hmtl_error *hmtl_trainer_new(const char *config_json,

@@ -17,8 +17,8 @@ pub struct hmtl_model(pub(super) Model);
 
 /// Loads the model in directory `dir`; NULL is the model that ships with the library: the
 /// directory that the environment's HMTL_MODEL names, or else `share/hmtl/models/default` of the
-/// installation. Options: `device` ("cpu", "cuda", "cuda:1"), `tasks` (only these are loaded):
-/// `{"device":"cpu","tasks":["ner","coref"]}`.
+/// installation. Options: `device` ("cpu", "cuda", "cuda:1"), `tasks` (only these are loaded, one at
+/// least): `{"device":"cpu","tasks":["ner","coref"]}`.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn hmtl_model_load(
@@ -54,7 +54,7 @@ pub unsafe extern "C" fn hmtl_model_info(
     })
 }
 
-/// Annotates a text of any length. Options: `tasks` (what to look for; absent means all),
+/// Annotates a text of any length. Options: `tasks` (what to look for; absent means all, [] nothing),
 /// `min_score` (0 to 1: leaves out less probable labels and relations), `offsets` ("byte", "char"
 /// or "utf16": the unit of every start and end), `singletons` (true also reports coreference
 /// clusters of one mention): `{"tasks":["ner"],"min_score":0.5,"offsets":"char"}`.
@@ -181,8 +181,8 @@ struct Options {
 
 /// Scores the model on a data set. Options: `tasks` (absent means all that the data has gold
 /// for), `all_labels` (true counts gold labels that the model does not know as misses, and
-/// predicted labels that the data does not have as wrong),
-/// `singletons` ("auto", "keep" or "drop" coreference clusters of one mention). `cancel` may be
+/// predicted labels that the data does not have as wrong), `singletons` ("auto", "keep" or "drop"
+/// coreference clusters of one mention): `{"tasks":["ner"],"all_labels":true}`. `cancel` may be
 /// NULL. `out_json` holds the metrics of each task: `{"ner":{"task":"ner","score":0.81,
 /// "documents":50,"layer":"ner","unknown_labels":{},"absent_labels":[],"details":{...}}}`, where `score` is the
 /// strict micro F1, or the average of MUC, B3 and CEAFe for coreference.

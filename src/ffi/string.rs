@@ -4,7 +4,9 @@ use std::ffi::{CString, c_char};
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct hmtl_str {
+    /// The bytes.
     pub data: *const c_char,
+    /// How many bytes there are.
     pub len: usize,
 }
 

@@ -13,8 +13,9 @@ use crate::{Error, Model, Result};
 /// Trains a model: its data, weights, optimizers, schedules and random state.
 pub struct hmtl_trainer(Run);
 
-/// Receives a training event as JSON, on the thread that called hmtl_trainer_train. It may call
-/// functions that take the trainer as `const`, such as hmtl_trainer_save.
+/// Receives a training event as JSON, on the thread that called hmtl_trainer_train. Until it
+/// returns, it and other threads may call functions that take the trainer as `const`, such as
+/// hmtl_trainer_save.
 pub type hmtl_event_fn =
     Option<unsafe extern "C" fn(event_json: *const c_char, user_data: *mut c_void)>;
 
@@ -33,7 +34,8 @@ pub type hmtl_event_fn =
 ///              "tasks":{"ner":{"batch_size":16,"patience":3}}}}
 /// ```
 ///
-/// `"start":"models/mine"` goes on from a model, with what `model` says put over its own.
+/// `"start":"models/mine"` goes on from a model, with what `model` says put over its own;
+/// `"start":"default"` from the model that ships.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn hmtl_trainer_new(

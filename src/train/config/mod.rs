@@ -16,7 +16,7 @@ pub use self::optimizer::{GroupConfig, OptimizerConfig, OptimizerKind, Schedule,
 pub use self::sampling::{Exhausted, Sampling, StopWhen, Stopping};
 pub use self::task::{DataConfig, TaskTraining};
 use crate::config::{CONFIG_FORMAT, ModelConfig};
-use crate::{Error, Result};
+use crate::{Error, Model, Result};
 
 /// A model and how to train it. Paths are relative to the file that holds it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -103,6 +103,12 @@ pub struct TrainingConfig {
     pub tasks: IndexMap<String, TaskTraining>,
 }
 
+/// The model that a run goes on from: `default` is the one that ships, if it is no folder there.
+fn start_dir(folder: &Path, name: &str) -> Result<PathBuf> {
+    let dir = folder.join(name);
+    if name == "default" && !dir.is_dir() { Model::default_dir() } else { Ok(dir) }
+}
+
 fn one() -> usize {
     1
 }
@@ -139,7 +145,7 @@ impl RunConfig {
         for assignment in assignments {
             overrides::apply(&mut value, assignment.as_ref())?;
         }
-        let start = value["start"].as_str().map(|start| folder.join(start));
+        let start = value["start"].as_str().map(|start| start_dir(folder, start)).transpose()?;
         if let Some(start) = &start {
             complete(&mut value, start)?;
         }
