@@ -4,6 +4,8 @@ CARGO ?= cargo
 PYTHON ?= python3
 PREFIX ?= /usr/local
 DESTDIR ?=
+# Below PREFIX; lib64 or lib/x86_64-linux-gnu where the system keeps libraries there.
+LIBDIR ?= lib
 
 # An empty LIBTORCH means none: Cargo then takes the one of .cargo/config.toml.
 ifeq ($(LIBTORCH),)
@@ -17,14 +19,16 @@ LIBRARY := $(TARGET)/libhmtl.so
 C_FLAGS = -std=c99 -Wall -Wextra -Wpedantic -O2 $(CFLAGS) -Iinclude
 C_LINK = -L$(TARGET) -lhmtl '-Wl,-rpath,$$ORIGIN/..' $(LDFLAGS)
 
-INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' TARGET='$(TARGET)' scripts/install.sh
+INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' TARGET='$(TARGET)' scripts/install.sh
+PACK = TARGET='$(TARGET)' PYTHON='$(PYTHON)' CARGO='$(CARGO)'
+PACKAGES = $(dir $(TARGET))dist
 
-.PHONY: help setup build demo test test-rust test-scripts test-install test-go install uninstall \
-	fmt lint header model clean
+.PHONY: help setup build demo test test-rust test-scripts test-install test-abi test-dist test-deb test-go \
+	install uninstall dist deb abi docs fmt lint header model clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
-	@echo 'Variables: PREFIX, DESTDIR, LIBTORCH, CARGO, PYTHON, CC, CARGO_TARGET_DIR'
+	@echo 'Variables: PREFIX, DESTDIR, LIBDIR, LIBTORCH, CARGO, PYTHON, CC, CARGO_TARGET_DIR'
 
 setup: ## bring LibTorch into .libtorch/ (or check the one that LIBTORCH names)
 	@command -v $(PYTHON) >/dev/null || { echo 'setup: $(PYTHON) is missing: install Python 3.8 or later with pip' >&2; exit 1; }
@@ -33,6 +37,9 @@ setup: ## bring LibTorch into .libtorch/ (or check the one that LIBTORCH names)
 build: setup ## build libhmtl.so and the hmtl command
 	@command -v $(CARGO) >/dev/null || { echo 'build: $(CARGO) is missing: install Rust, see https://rustup.rs' >&2; exit 1; }
 	$(CARGO) build --release --locked
+	@mkdir -p $(TARGET)/pkgconfig
+	@printf '%s\n' 'Name: hmtl' 'Description: as built, not installed' 'Version: 0' 'Libs: -L$(TARGET) -lhmtl' \
+		'Cflags: -I$(CURDIR)/include -I$(CURDIR)/bindings/cpp' >$(TARGET)/pkgconfig/hmtl.pc
 	@ln -sf libhmtl.so "$(TARGET)/$$(readelf -d $(LIBRARY) | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')"
 
 $(TARGET)/c/annotate $(TARGET)/c/quickstart: $(TARGET)/c/%: examples/%.c include/hmtl.h | build
@@ -46,7 +53,7 @@ demo: $(TARGET)/c/annotate ## annotate a paragraph from a C program
 	@$< examples/demo.txt >$(TARGET)/c/demo.json
 	@$(PYTHON) scripts/show.py <$(TARGET)/c/demo.json
 
-test: test-scripts test-install test-go test-rust ## run all tests
+test: test-scripts test-abi test-install test-dist test-go test-rust ## run all tests
 
 test-rust: setup
 	$(CARGO) test --release --locked
@@ -57,11 +64,18 @@ test-scripts:
 test-install: build
 	tests/install.sh
 
+test-abi: build
+	tests/abi/breaks.sh
+	tests/abi/check.sh
+
+test-dist: build
+	tests/dist.sh
+
+test-deb: build ## make the Debian packages, install them in a folder, remove them (a minute)
+	tests/deb.sh
+
 test-go: build
-	@if [ ! -f bindings/go/go.mod ]; then echo 'SKIPPED: Go tests: there is no bindings/go'; \
-	elif ! command -v go >/dev/null; then echo 'SKIPPED: Go tests: go is not installed'; \
-	else cd bindings/go && CGO_CFLAGS='-I$(CURDIR)/include' \
-		CGO_LDFLAGS='-L$(TARGET) -Wl,-rpath,$(TARGET)' go test ./...; fi
+	TARGET=$(TARGET) tests/go.sh
 
 # Root may lack the cargo of the user who built: what is there is installed then.
 install: $(if $(shell command -v $(CARGO)),build) ## install below PREFIX
@@ -69,6 +83,20 @@ install: $(if $(shell command -v $(CARGO)),build) ## install below PREFIX
 
 uninstall: ## remove what install put below PREFIX
 	@$(INSTALL) uninstall
+
+dist: build ## pack a tree that runs wherever it is unpacked into target/dist, and try it
+	packed=$$($(PACK) scripts/dist.sh tar '$(PACKAGES)') && tests/dist.sh "$$packed" && echo "$$packed"
+
+deb: build ## make Debian packages in target/dist
+	$(PACK) scripts/deb.sh '$(PACKAGES)'
+
+abi: ## store the functions that were added to the header; refuses what breaks programs
+	tests/abi/check.sh update
+
+docs: ## make pages of the headers in target/doc/c
+	@command -v doxygen >/dev/null || { echo 'docs: doxygen is missing' >&2; exit 1; }
+	@mkdir -p target/doc/c
+	{ cat docs/Doxyfile; echo 'INPUT += $(wildcard bindings/cpp/*.hpp)'; } | doxygen -
 
 fmt: ## format the Rust sources
 	$(CARGO) fmt

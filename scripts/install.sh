@@ -1,13 +1,16 @@
 #!/bin/sh
 # Installs what `make build` made, or removes it again: install.sh install|uninstall
 #
-# PREFIX, DESTDIR and TARGET (the folder of the built files) come from the Makefile. What is installed
-# is listed in PREFIX/lib/hmtl/installed, relative to PREFIX, and uninstall removes what is listed.
+# PREFIX, DESTDIR, LIBDIR (below PREFIX: lib, lib64, lib/x86_64-linux-gnu) and TARGET (the folder of the
+# built files) come from the Makefile. What is installed is listed in PREFIX/LIBDIR/hmtl/installed,
+# relative to PREFIX, and uninstall removes what is listed.
 set -eu
 
-: "${PREFIX:=/usr/local}" "${DESTDIR:=}"
+: "${PREFIX:=/usr/local}" "${DESTDIR:=}" "${LIBDIR:=lib}"
 root=$DESTDIR$PREFIX
-list=lib/hmtl/installed
+libdir=$LIBDIR
+up=$(printf '%s' "$libdir" | sed 's|[^/][^/]*|..|g') # from there back to the prefix
+list=$libdir/hmtl/installed
 project=$(cd "$(dirname "$0")/.." && pwd -P)
 
 fail() {
@@ -29,7 +32,7 @@ remove() {
         done
     done
     rm -f "$root/$list"
-    rmdir "$root/lib/hmtl" 2>/dev/null || true
+    rmdir "$root/$libdir/hmtl" 2>/dev/null || true
 }
 
 record() {
@@ -52,8 +55,17 @@ put_tree() {
 
 # put_link TARGET DESTINATION
 put_link() {
+    mkdir -p "$(dirname "$root/$2")"
     record "$2"
     ln -sfn "$1" "$root/$2"
+}
+
+# put_filled TEMPLATE DESTINATION
+put_filled() {
+    mkdir -p "$(dirname "$root/$2")"
+    record "$2"
+    sed "s|@VERSION@|$version|; s|@SONAME@|$soname|; s|@LIBDIR@|$libdir|; s|@UP@|$up|" "$1" >"$root/$2"
+    chmod 644 "$root/$2"
 }
 
 strip_symbols() {
@@ -64,9 +76,24 @@ strip_symbols() {
     fi
 }
 
+runpath() {
+    readelf -d "$1" | sed -n 's/.*RUNPATH.*\[\(.*\)\]/\1/p'
+}
+
+# Leaves the first way to LibTorch, the installed one, and cuts off those to the build tree: a NUL
+# ends the list where it stands in the file.
+cut_runpath() {
+    ways=$(runpath "$root/$1")
+    first=${ways%%:*}
+    [ "$first" != "$ways" ] || return 0
+    at=$(LC_ALL=C grep -obUaF "$ways" "$root/$1" | cut -d : -f 1)
+    printf '\0' | dd of="$root/$1" bs=1 seek=$((at + ${#first})) conv=notrunc 2>/dev/null
+    [ "$(runpath "$root/$1")" = "$first" ] || fail install "cannot cut the RUNPATH of $1"
+}
+
 # The folder of the LibTorch that the built library finds.
 linked_torch() {
-    readelf -d "$TARGET/libhmtl.so" | sed -n 's/.*RUNPATH.*\[\(.*\)\]/\1/p' | tr : '\n' | sed "s|^\$ORIGIN|$TARGET|" |
+    runpath "$TARGET/libhmtl.so" | tr : '\n' | sed "s|^\$ORIGIN|$TARGET|" |
         while IFS= read -r folder; do
             if [ -f "$folder/libtorch_cpu.so" ]; then
                 (cd "$folder/.." && pwd -P)
@@ -86,12 +113,22 @@ install_torch() {
         return
         ;;
     esac
+    own=$libdir/hmtl
     for file in "$torch"/lib/libtorch_cpu.so "$torch"/lib/libc10.so "$torch"/lib/libgomp*.so.*; do
-        put 644 "$file" "lib/hmtl/torch/lib/${file##*/}"
+        put 644 "$file" "$own/torch/lib/${file##*/}"
+        strip_symbols "$own/torch/lib/${file##*/}"
     done
-    [ ! -d "$torch/licenses" ] || put_tree "$torch/licenses" lib/hmtl/torch/licenses
+    [ ! -d "$torch/licenses" ] || put_tree "$torch/licenses" "$own/torch/licenses"
     # Where the RPATH of libtorch_cpu.so looks.
-    [ ! -d "$torch/../nvidia" ] || put_tree "$torch/../nvidia" lib/hmtl/nvidia
+    [ ! -d "$torch/../nvidia" ] || put_tree "$torch/../nvidia" "$own/nvidia"
+    # The command looks for LibTorch in lib.
+    case $libdir in
+    lib) ;;
+    lib/*) put_link "${libdir#lib/}/hmtl" lib/hmtl ;;
+    *) put_link "../$libdir/hmtl" lib/hmtl ;;
+    esac
+    cut_runpath "$libdir/libhmtl.so.$version"
+    cut_runpath bin/hmtl
 }
 
 install_all() {
@@ -102,24 +139,29 @@ install_all() {
     soname=$(readelf -d "$TARGET/libhmtl.so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
     [ -n "$version" ] && [ -n "$soname" ] || fail install "cannot tell the version or the SONAME"
 
-    mkdir -p "$root/lib/hmtl" 2>/dev/null && [ -w "$root/lib/hmtl" ] || fail install "cannot write to $root/lib"
+    mkdir -p "$root/$libdir/hmtl" 2>/dev/null && [ -w "$root/$libdir/hmtl" ] ||
+        fail install "cannot write to $root/$libdir"
     # An earlier version leaves nothing behind.
     [ ! -f "$root/$list" ] || remove
-    mkdir -p "$root/lib/hmtl"
+    mkdir -p "$root/$libdir/hmtl"
 
-    put 755 "$TARGET/libhmtl.so" "lib/libhmtl.so.$version"
-    strip_symbols "lib/libhmtl.so.$version"
-    put_link "libhmtl.so.$version" "lib/$soname"
-    put_link "$soname" lib/libhmtl.so
+    put 755 "$TARGET/libhmtl.so" "$libdir/libhmtl.so.$version"
+    strip_symbols "$libdir/libhmtl.so.$version"
+    put_link "libhmtl.so.$version" "$libdir/$soname"
+    put_link "$soname" "$libdir/libhmtl.so"
     put 755 "$TARGET/hmtl" bin/hmtl
     strip_symbols bin/hmtl
-    put 644 "$project/include/hmtl.h" include/hmtl.h
-    mkdir -p "$root/lib/pkgconfig"
-    record lib/pkgconfig/hmtl.pc
-    sed "s|@VERSION@|$version|" "$project/bindings/c/hmtl.pc.in" >"$root/lib/pkgconfig/hmtl.pc"
-    chmod 644 "$root/lib/pkgconfig/hmtl.pc"
+    for header in include/hmtl.h bindings/cpp/hmtl.hpp bindings/cpp/hmtl_nlohmann.hpp; do
+        [ ! -f "$project/$header" ] || put 644 "$project/$header" "include/${header##*/}"
+    done
+    put_filled "$project/bindings/c/hmtl.pc.in" "$libdir/pkgconfig/hmtl.pc"
+    for template in hmtlConfig hmtlConfigVersion; do
+        put_filled "$project/bindings/c/$template.cmake.in" "$libdir/cmake/hmtl/$template.cmake"
+    done
     if [ -d "$project/models/default" ]; then
         put_tree "$project/models/default" share/hmtl/models/default
+        # The library looks in share beside its own folder, or in hmtl below it.
+        case $libdir in */*) put_link "../$up/share/hmtl/models" "$libdir/hmtl/models" ;; esac
     fi
     install_torch
 
