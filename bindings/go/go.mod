@@ -1,0 +1,3 @@
+module github.com/hmtl/hmtl/bindings/go
+
+go 1.23
