@@ -87,7 +87,8 @@ typedef enum {
 } hmtl_code;
 
 /**
- * Asks running calls to stop. May be triggered from any thread, and stays triggered.
+ * Asks running calls to stop. May be triggered from any thread and from a signal handler, and stays
+ * triggered.
  */
 typedef struct hmtl_cancel hmtl_cancel;
 
@@ -154,7 +155,7 @@ uint32_t hmtl_abi_version(void);
 /**
  * Describes the build as JSON: `{"hmtl":"0.1.0","abi":0,"libtorch":"2.11.0","cuda":null,
  * "document_format":1,"model_format":1,"formats":["conll2003",...],"heads":["crf_tagger",...],
- * "encoders":["lstm"]}`.
+ * "encoders":["lstm","mix"]}`.
  *
  * `cuda` is the version that was found at run time.
  */
@@ -211,6 +212,12 @@ hmtl_error *hmtl_set_num_threads(uint32_t count);
  * Creates a cancellation token.
  */
 hmtl_cancel *hmtl_cancel_new(void);
+
+/**
+ * Creates a token that is triggered when `parent` is, and can be triggered alone. `parent` may be
+ * freed, and may be NULL.
+ */
+hmtl_cancel *hmtl_cancel_new_child(const hmtl_cancel *parent);
 
 /**
  * Triggers the token: calls that hold it return HMTL_CODE_CANCELLED at the next step.

@@ -45,7 +45,7 @@ fn config() -> ModelConfig {
         *dropout = 0.0;
     }
     for encoder in config.encoders.values_mut() {
-        let EncoderConfig::Lstm { dropout, .. } = encoder;
+        let EncoderConfig::Lstm { dropout, .. } = encoder else { panic!("not of 2018") };
         *dropout = 0.0;
     }
     for task in config.tasks.values_mut() {

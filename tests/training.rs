@@ -511,3 +511,19 @@ fn a_transformer_trains_and_comes_back_from_its_directory() {
     let error = Model::load(&model, &Default::default()).unwrap_err().to_string();
     assert!(error.contains("tokenizer.json: was altered"), "{error}");
 }
+
+#[test]
+fn tasks_learn_on_a_mix_of_the_levels_below() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = run(dir.path());
+    config["model"]["encoders"]["top"] =
+        json!({"type": "mix", "inputs": ["embedding", "low"], "size": 24, "gated": true});
+    config["training"]["sampling"] = json!({"type": "round_robin"});
+    let mut trainer = trainer(&config);
+    let losses = steps(&mut trainer, 120);
+    for task in ["relation", "coref", "tokens"] {
+        let own: Vec<f64> = losses.iter().filter(|(t, _)| t == task).map(|(_, l)| *l).collect();
+        let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+        assert!(mean(&own[15..]) < 0.7 * mean(&own[..5]), "{task}: {own:?}");
+    }
+}

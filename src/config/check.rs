@@ -39,7 +39,7 @@ impl ModelConfig {
     }
 
     fn check_encoder(&self, name: &str, encoder: &EncoderConfig) -> Result<()> {
-        let EncoderConfig::Lstm { inputs, hidden, layers, dropout, .. } = encoder;
+        let inputs = encoder.inputs();
         if name == EMBEDDING {
             return Err(Error::config(format!("`{EMBEDDING}` is not a name for an encoder")));
         }
@@ -53,9 +53,14 @@ impl ModelConfig {
                 )));
             }
         }
-        positive(&format!("encoder `{name}`: hidden"), *hidden)?;
-        positive(&format!("encoder `{name}`: layers"), *layers)?;
-        probability(&format!("encoder `{name}`: dropout"), *dropout)
+        match encoder {
+            EncoderConfig::Lstm { hidden, layers, dropout, .. } => {
+                positive(&format!("encoder `{name}`: hidden"), *hidden)?;
+                positive(&format!("encoder `{name}`: layers"), *layers)?;
+                probability(&format!("encoder `{name}`: dropout"), *dropout)
+            }
+            EncoderConfig::Mix { size, .. } => positive(&format!("encoder `{name}`: size"), *size),
+        }
     }
 
     fn check_acyclic<'a>(&'a self, name: &'a str, path: &mut Vec<&'a str>) -> Result<()> {

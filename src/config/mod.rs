@@ -124,6 +124,14 @@ pub enum EncoderConfig {
         #[serde(default)]
         orthogonal: bool,
     },
+    /// A sum of the inputs, projected to `size`, with learned weights.
+    Mix {
+        inputs: Vec<String>,
+        size: i64,
+        /// Every token weighs the inputs for itself.
+        #[serde(default)]
+        gated: bool,
+    },
 }
 
 /// What a task needs from the graph, whatever its head.
@@ -239,7 +247,7 @@ fn biaffine_hidden() -> i64 {
 impl EncoderConfig {
     pub fn inputs(&self) -> &[String] {
         match self {
-            Self::Lstm { inputs, .. } => inputs,
+            Self::Lstm { inputs, .. } | Self::Mix { inputs, .. } => inputs,
         }
     }
 }

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use tch::Tensor;
 
 use super::lstm::{BiLstm, LstmShape};
+use super::mix::Mix;
 use crate::config::{EMBEDDING, EncoderConfig, ModelConfig};
 use crate::embed::Embedding;
 use crate::feature::{Batch, Vocabularies};
@@ -23,7 +24,30 @@ pub struct Graph {
 struct Node {
     inputs: Vec<String>,
     input_width: i64,
-    lstm: BiLstm,
+    encoder: Encoder,
+}
+
+#[derive(Debug)]
+enum Encoder {
+    Lstm(BiLstm),
+    Mix(Mix),
+}
+
+impl Encoder {
+    fn width(&self) -> i64 {
+        match self {
+            Self::Lstm(lstm) => lstm.width(),
+            Self::Mix(mix) => mix.width(),
+        }
+    }
+
+    /// (B, L, input) to (B, L, width)
+    fn forward(&self, batch: &Batch, x: &Tensor, train: bool) -> Result<Tensor> {
+        match self {
+            Self::Lstm(lstm) => lstm.forward(batch, x, train),
+            Self::Mix(mix) => mix.forward(batch, x),
+        }
+    }
 }
 
 /// What goes through an encoder.
@@ -51,29 +75,33 @@ impl Graph {
         let embedding = Embedding::new(&config.embedding, vocab, params)?;
         let width = |name: &str| match config.encoders.get(name) {
             Some(EncoderConfig::Lstm { hidden, .. }) => 2 * hidden,
+            Some(EncoderConfig::Mix { size, .. }) => *size,
             None => embedding.width(),
         };
         let mut encoders = IndexMap::new();
         for (name, encoder) in &config.encoders {
-            let EncoderConfig::Lstm { inputs, hidden, layers, dropout, orthogonal } = encoder;
-            let input_width = inputs.iter().map(|i| width(i)).sum();
+            let inputs = encoder.inputs().to_vec();
+            let widths: Vec<i64> = inputs.iter().map(|i| width(i)).collect();
+            let input_width = widths.iter().sum();
             let prefix = format!("encoders.{name}");
-            let shape = LstmShape {
-                input: input_width,
-                hidden: *hidden,
-                layers: *layers,
-                dropout: *dropout,
-                orthogonal: *orthogonal,
+            let encoder = match *encoder {
+                EncoderConfig::Lstm { hidden, layers, dropout, orthogonal, .. } => {
+                    let shape =
+                        LstmShape { input: input_width, hidden, layers, dropout, orthogonal };
+                    Encoder::Lstm(BiLstm::new(params, &prefix, shape)?)
+                }
+                EncoderConfig::Mix { size, gated, .. } => {
+                    Encoder::Mix(Mix::new(params, &prefix, &widths, size, gated)?)
+                }
             };
-            let lstm = BiLstm::new(params, &prefix, shape)?;
-            encoders.insert(name.clone(), Node { inputs: inputs.clone(), input_width, lstm });
+            encoders.insert(name.clone(), Node { inputs, input_width, encoder });
         }
         Ok(Self { embedding, encoders })
     }
 
     /// Columns of an encoder's input and output.
     pub fn widths(&self, encoder: &str) -> (i64, i64) {
-        self.encoders.get(encoder).map_or((0, 0), |n| (n.input_width, n.lstm.width()))
+        self.encoders.get(encoder).map_or((0, 0), |n| (n.input_width, n.encoder.width()))
     }
 
     /// Runs the encoders of `order`, which lists inputs before those that read them. Dropout on
@@ -103,7 +131,7 @@ impl Graph {
                 });
             }
             let inputs = Tensor::f_cat(&parts, 2)?.f_dropout(input_dropout(name), train)?;
-            let encoded = node.lstm.forward(batch, &inputs, train)?;
+            let encoded = node.encoder.forward(batch, &inputs, train)?;
             done.insert(name.to_owned(), Encodings { inputs, encoded });
         }
         Ok(done)

@@ -2,6 +2,8 @@
 
 mod graph;
 mod lstm;
+mod mix;
 
 pub use graph::{Encodings, Graph};
 pub use lstm::{BiLstm, LstmShape};
+pub use mix::Mix;

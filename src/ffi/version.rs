@@ -24,7 +24,7 @@ pub extern "C" fn hmtl_abi_version() -> u32 {
 
 /// Describes the build as JSON: `{"hmtl":"0.1.0","abi":0,"libtorch":"2.11.0","cuda":null,
 /// "document_format":1,"model_format":1,"formats":["conll2003",...],"heads":["crf_tagger",...],
-/// "encoders":["lstm"]}`.
+/// "encoders":["lstm","mix"]}`.
 ///
 /// `cuda` is the version that was found at run time.
 #[unsafe(no_mangle)]
@@ -43,7 +43,7 @@ pub unsafe extern "C" fn hmtl_build_info(out_json: *mut *mut c_char) -> *mut hmt
             "model_format": model::MODEL_FORMAT,
             "formats": Format::ALL.map(Format::name),
             "heads": ["crf_tagger", "biaffine", "head_selection", "mention_pairs", "mention_ranking"],
-            "encoders": ["lstm"],
+            "encoders": ["lstm", "mix"],
         }))
     })
 }
