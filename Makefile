@@ -23,7 +23,7 @@ INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' TARGET='$(T
 PACK = TARGET='$(TARGET)' PYTHON='$(PYTHON)' CARGO='$(CARGO)'
 PACKAGES = $(dir $(TARGET))dist
 
-.PHONY: help setup build demo test test-rust test-scripts test-install test-abi test-dist test-deb test-go \
+.PHONY: help setup build demo test test-rust test-scripts test-install test-abi test-dist test-deb test-cpp test-go \
 	install uninstall dist deb abi docs fmt lint header model clean
 
 help: ## this list
@@ -53,7 +53,7 @@ demo: $(TARGET)/c/annotate ## annotate a paragraph from a C program
 	@$< examples/demo.txt >$(TARGET)/c/demo.json
 	@$(PYTHON) scripts/show.py <$(TARGET)/c/demo.json
 
-test: test-scripts test-abi test-install test-dist test-go test-rust ## run all tests
+test: test-scripts test-abi test-install test-dist test-cpp test-go test-rust ## run all tests
 
 test-rust: setup
 	$(CARGO) test --release --locked
@@ -73,6 +73,9 @@ test-dist: build
 
 test-deb: build ## make the Debian packages, install them in a folder, remove them (a minute)
 	tests/deb.sh
+
+test-cpp: build
+	TARGET=$(TARGET) bindings/cpp/tests/run.sh
 
 test-go: build
 	TARGET=$(TARGET) tests/go.sh
