@@ -19,7 +19,7 @@
  * Results.    `out_json` is one line of JSON, freed with hmtl_string_free.  Fields are added in
  *   later versions, never changed: ignore those that you do not know.
  * Callbacks.  Log lines may come from any thread, training events come on the calling thread.
- *   A callback must not throw.
+ *   A callback must not throw, nor jump out of itself.
  */
 
 #ifndef HMTL_H
@@ -185,7 +185,7 @@ void hmtl_string_free(char *string);
 /**
  * Sends log lines up to `max_level` (1 error to 5 trace) to `callback`, from any thread; NULL
  * turns logging off. Process-wide; nothing is logged until it is called. When it returns, the
- * former callback runs no more. A callback must not call it.
+ * former callback runs no more. May be called from any thread, but not by a callback.
  */
 void hmtl_set_log(int32_t max_level,
                   hmtl_log_fn callback,
@@ -201,7 +201,7 @@ HMTL_MUST_USE
 hmtl_error *hmtl_devices(char **out_json);
 
 /**
- * Sets the number of CPU threads that one operation may use, 1 at first. Process-wide. The
+ * Sets the number of CPU threads that one operation may use: 1 to 1024, 1 at first. Process-wide. The
  * library computes on a fixed set of worker threads, as many as the environment's HMTL_WORKERS
  * says, or else as there are processors, at most 8; each may grow a pool of `count` threads.
  */
@@ -292,8 +292,8 @@ hmtl_error *hmtl_model_annotate_batch(const hmtl_model *model,
                                       char **out_json);
 
 /**
- * Annotates a tokenized document. `sentence_ends` holds, for each sentence, the index after
- * its last token; NULL means one sentence. Options as hmtl_model_annotate. The text of the
+ * Annotates a tokenized document. A token must not be empty; a sentence may. `sentence_ends` holds,
+ * for each sentence, the index after its last token; NULL and 0 mean one sentence. Options as hmtl_model_annotate. The text of the
  * document has a space between tokens and a line for each sentence.
  */
 HMTL_MUST_USE
@@ -350,7 +350,8 @@ hmtl_error *hmtl_dataset_open(const char *format,
                               hmtl_dataset **out_dataset);
 
 /**
- * Reads a data set from JSON Lines in memory, one document a line, as annotation returns them.
+ * Reads a data set from JSON Lines in memory, one document a line, as annotation returns them. An
+ * unknown field is an error; `text`, `sentences` and `tokens` must be there.
  */
 HMTL_MUST_USE
 hmtl_error *hmtl_dataset_from_jsonl(const char *jsonl,

@@ -75,7 +75,7 @@ loader=$(readelf -l "$tree/bin/hmtl" | sed -n 's/.*interpreter: \(.*\)\]/\1/p')
 mkdir -p "$root${loader%/*}"
 [ -f "$root$loader" ] || cp -L "$loader" "$root$loader"
 
-${CC:-cc} examples/quickstart.c -I"$tree/include" -L"$tree/lib" -lhmtl "-Wl,-rpath,$inside/lib" -o "$root/bin/quickstart" ||
+${CC:-cc} examples/c/quickstart.c -I"$tree/include" -L"$tree/lib" -lhmtl "-Wl,-rpath,$inside/lib" -o "$root/bin/quickstart" ||
     fail "quickstart.c does not build"
 
 # alone PROGRAM ARGUMENT...

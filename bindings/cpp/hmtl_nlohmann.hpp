@@ -1,6 +1,6 @@
 /**
  * @file hmtl_nlohmann.hpp
- * Structs for the documents and training events of hmtl, read with nlohmann/json (3.9 or later).
+ * Structs for the documents and training events of hmtl, read and written with nlohmann/json (3.9 or later).
  *
  * ```cpp
  * const hmtl::Document document = hmtl::parse_document(model.annotate(text));
@@ -8,6 +8,8 @@
  *     if (const auto name = mention.labels.find("ner"); name != mention.labels.end())
  *         std::cout << mention.text << ' ' << name->second.label << '\n';
  * ```
+ *
+ * Documents are written as well, such as gold of one's own: `hmtl::Dataset::from_jsonl(hmtl::to_jsonl(documents))`.
  *
  * Fields of newer libraries are ignored. What is no document throws `nlohmann::json::exception`.
  */
@@ -102,7 +104,7 @@ struct Document {
     /// A name, in data sets.
     std::optional<std::string> id;
     /// The unit of every start and end: "byte", "char" or "utf16".
-    std::string offsets;
+    std::string offsets = "byte";
     /// The layers that were looked for.
     std::vector<std::string> tasks;
     /// By layer, the labels that were looked for, where those were not all.
@@ -151,6 +153,13 @@ void read_if_there(const nlohmann::json &json, const char *key, T &value)
 {
     if (const auto found = json.find(key); found != json.end())
         found->get_to(value);
+}
+
+template <class T>
+void write_if_there(nlohmann::json &json, const char *key, const std::optional<T> &value)
+{
+    if (value)
+        json[key] = *value;
 }
 
 } // namespace detail
@@ -212,6 +221,51 @@ inline void from_json(const nlohmann::json &json, Document &value)
     detail::read(json, "clusters", value.clusters);
 }
 
+inline void to_json(nlohmann::json &json, const Sentence &value)
+{
+    json = {{"start", value.start},
+            {"end", value.end},
+            {"first_token", value.first_token},
+            {"last_token", value.last_token}};
+}
+
+inline void to_json(nlohmann::json &json, const Token &value) { json = {{"start", value.start}, {"end", value.end}}; }
+
+inline void to_json(nlohmann::json &json, const Label &value)
+{
+    json = {{"label", value.label}};
+    detail::write_if_there(json, "score", value.score);
+}
+
+inline void to_json(nlohmann::json &json, const Mention &value)
+{
+    json = {{"start", value.start},
+            {"end", value.end},
+            {"first_token", value.first_token},
+            {"last_token", value.last_token},
+            {"text", value.text},
+            {"labels", value.labels}};
+    detail::write_if_there(json, "cluster", value.cluster);
+}
+
+inline void to_json(nlohmann::json &json, const Relation &value)
+{
+    json = {{"task", value.task}, {"label", value.label}, {"head", value.head}, {"tail", value.tail}};
+    detail::write_if_there(json, "score", value.score);
+}
+
+inline void to_json(nlohmann::json &json, const Cluster &value) { json = {{"mentions", value.mentions}}; }
+
+inline void to_json(nlohmann::json &json, const Document &value)
+{
+    json = {{"format", value.format},       {"offsets", value.offsets},     {"tasks", value.tasks},
+            {"text", value.text},           {"sentences", value.sentences}, {"tokens", value.tokens},
+            {"mentions", value.mentions},   {"relations", value.relations}, {"clusters", value.clusters}};
+    detail::write_if_there(json, "id", value.id);
+    if (!value.covered.empty())
+        json["covered"] = value.covered;
+}
+
 inline void from_json(const nlohmann::json &json, Event &value)
 {
     detail::read(json, "event", value.kind);
@@ -226,6 +280,15 @@ inline Document parse_document(std::string_view json) { return nlohmann::json::p
 inline std::vector<Document> parse_documents(std::string_view json)
 {
     return nlohmann::json::parse(json).get<std::vector<Document>>();
+}
+
+/// Writes what Dataset::from_jsonl reads: a document a line.
+inline std::string to_jsonl(const std::vector<Document> &documents)
+{
+    std::string lines;
+    for (const Document &document : documents)
+        lines += nlohmann::json(document).dump() + '\n';
+    return lines;
 }
 
 /// Reads what Trainer::OnEvent gets.

@@ -33,7 +33,8 @@ pub unsafe extern "C" fn hmtl_dataset_open(
     })
 }
 
-/// Reads a data set from JSON Lines in memory, one document a line, as annotation returns them.
+/// Reads a data set from JSON Lines in memory, one document a line, as annotation returns them. An
+/// unknown field is an error; `text`, `sentences` and `tokens` must be there.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn hmtl_dataset_from_jsonl(

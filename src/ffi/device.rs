@@ -18,7 +18,7 @@ pub unsafe extern "C" fn hmtl_devices(out_json: *mut *mut c_char) -> *mut hmtl_e
     })
 }
 
-/// Sets the number of CPU threads that one operation may use, 1 at first. Process-wide. The
+/// Sets the number of CPU threads that one operation may use: 1 to 1024, 1 at first. Process-wide. The
 /// library computes on a fixed set of worker threads, as many as the environment's HMTL_WORKERS
 /// says, or else as there are processors, at most 8; each may grow a pool of `count` threads.
 #[unsafe(no_mangle)]

@@ -63,7 +63,7 @@ impl Log for Forward {
 
 /// Sends log lines up to `max_level` (1 error to 5 trace) to `callback`, from any thread; NULL
 /// turns logging off. Process-wide; nothing is logged until it is called. When it returns, the
-/// former callback runs no more. A callback must not call it.
+/// former callback runs no more. May be called from any thread, but not by a callback.
 #[unsafe(no_mangle)]
 pub extern "C" fn hmtl_set_log(max_level: i32, callback: hmtl_log_fn, user_data: *mut c_void) {
     static INSTALLED: Once = Once::new();

@@ -117,8 +117,8 @@ pub unsafe extern "C" fn hmtl_model_annotate_batch(
     })
 }
 
-/// Annotates a tokenized document. `sentence_ends` holds, for each sentence, the index after
-/// its last token; NULL means one sentence. Options as hmtl_model_annotate. The text of the
+/// Annotates a tokenized document. A token must not be empty; a sentence may. `sentence_ends` holds,
+/// for each sentence, the index after its last token; NULL and 0 mean one sentence. Options as hmtl_model_annotate. The text of the
 /// document has a space between tokens and a line for each sentence.
 #[unsafe(no_mangle)]
 #[must_use]

@@ -166,6 +166,7 @@ impl Trainer {
         self.begin_epoch();
         self.decide_end();
         let step = self.progress.step;
+        let mean = scored.then_some(mean);
         Ok(Event::Epoch { epoch, step, seconds, learning_rate, tasks, mean, best })
     }
 

@@ -33,8 +33,9 @@ pub enum Event {
         seconds: f64,
         learning_rate: f64,
         tasks: IndexMap<String, TaskEpoch>,
-        /// Mean of the tasks' dev scores, by their weights.
-        mean: f64,
+        /// Mean of the tasks' dev scores, by their weights; absent without dev data.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        mean: Option<f64>,
         /// Whether this is the best mean so far.
         best: bool,
     },

@@ -62,7 +62,7 @@ static int free_of_null_does_nothing(void)
 static int loading_tells_what_is_wrong(const char *dir)
 {
     hmtl_model *model = NULL;
-    CHECK(is(hmtl_model_load("/no/such/model", NULL, &model), HMTL_CODE_FORMAT, "/no/such/model"));
+    CHECK(is(hmtl_model_load("/no/such/model", NULL, &model), HMTL_CODE_IO, "/no/such/model"));
     REFUSED(hmtl_model_load(dir, "{\"devcie\": \"cpu\"}", &model), "devcie");
     REFUSED(hmtl_model_load(dir, "{\"device\": \"toaster\"}", &model), "toaster");
     REFUSED(hmtl_model_load(dir, "{\"tasks\": [\"pos\"]}", &model), "pos");

@@ -74,7 +74,7 @@ static int mistakes_are_errors(const char *dir)
     CHECK(is(hmtl_trainer_new("{", &made), HMTL_CODE_CONFIG, "line 1"));
     CHECK(is(hmtl_trainer_new("{\"format\":1,\"epoch\":2}", &made), HMTL_CODE_CONFIG, "epoch"));
     CHECK(is(hmtl_trainer_resume(dir, NULL, &made), HMTL_CODE_IO, "manifest.json"));
-    CHECK(is(hmtl_trainer_resume("/no/such", NULL, &made), HMTL_CODE_FORMAT, "/no/such"));
+    CHECK(is(hmtl_trainer_resume("/no/such", NULL, &made), HMTL_CODE_IO, "/no/such"));
     REFUSED(hmtl_trainer_resume(dir, "{\"divice\":\"cpu\"}", &made), "divice");
     CHECK(made == NULL);
     sprintf(config, CONFIG, 1, "");

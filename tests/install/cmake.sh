@@ -6,7 +6,7 @@ command -v cmake >/dev/null || skip "cmake is not installed"
 
 project=$work/cmake
 mkdir "$project"
-cp examples/quickstart.c "$project"
+cp examples/c/quickstart.c "$project"
 cat >"$project/CMakeLists.txt" <<'END'
 cmake_minimum_required(VERSION 3.14)
 project(uses_hmtl C CXX)

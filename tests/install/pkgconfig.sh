@@ -18,7 +18,7 @@ int main(void)
     return hmtl_abi_version() != HMTL_ABI_VERSION || error != NULL;
 }
 END
-cp examples/quickstart.c "$work"
+cp examples/c/quickstart.c "$work"
 flags() { PKG_CONFIG_PATH="$prefix/$libdir/pkgconfig" pkg-config "$@" hmtl; }
 flags --cflags --libs >/dev/null || fail "pkg-config does not find hmtl"
 for program in version quickstart; do

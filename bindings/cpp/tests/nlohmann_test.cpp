@@ -34,6 +34,11 @@ int main()
             CHECK(document.mentions[mention].cluster);
     CHECK(hmtl::parse_documents(model.annotate_batch({text, ""})).size() == 2);
 
+    // What is written is what was read.
+    CHECK(nlohmann::json(document) == nlohmann::json::parse(model.annotate(text)));
+    const hmtl::Dataset data = hmtl::Dataset::from_jsonl(hmtl::to_jsonl({document, hmtl::Document()}));
+    CHECK(data.size() == 2 && hmtl::parse_document(data[0]).mentions.size() == document.mentions.size());
+
     const hmtl::Document gold = hmtl::parse_document(
         R"({"format":1,"id":"a","offsets":"char","tasks":["ner"],"covered":{"ner":["PER"]},"text":"x","sentences":[],
             "tokens":[],"mentions":[],"relations":[],"clusters":[],"of_a_newer_version":true})");

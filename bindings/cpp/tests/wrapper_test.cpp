@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <iostream>
+#include <iterator>
 #include <list>
 #include <string>
 #include <string_view>
@@ -55,6 +56,11 @@ static_assert(std::is_nothrow_move_assignable_v<hmtl::Trainer> && !std::is_copy_
 static_assert(std::is_nothrow_move_constructible_v<hmtl::Dataset> && std::is_nothrow_move_constructible_v<hmtl::Cancel>);
 static_assert(std::is_base_of_v<std::runtime_error, hmtl::Error>);
 
+// An iterator that makes its strings does not keep them until the call.
+static_assert(std::is_convertible_v<std::vector<std::string>, hmtl::Texts>);
+static_assert(!std::is_convertible_v<hmtl::Dataset, hmtl::Texts>);
+static_assert(!std::is_convertible_v<std::string, hmtl::Texts>);
+
 constexpr std::string_view TEXT = "Ingrid Solberg was born in Bergen, Norway.";
 
 void process()
@@ -89,6 +95,12 @@ void texts(const hmtl::Model &model)
     const std::vector<std::string> tokens{"Ada", "left", ".", "She", "won", "."};
     CHECK(has(model.annotate_tokens(tokens), "Ada left . She won ."));
     CHECK(has(model.annotate_tokens(tokens, {3, 6}), "Ada left .\\nShe won ."));
+    CHECK(has(model.annotate_tokens(tokens, {3, 6}, options), "\"tasks\":[\"ner\"]"));
+    CHECK(has(model.annotate_tokens(tokens, options), "\"tasks\":[\"ner\"]"));
+    CHECK(has(model.annotate_tokens({"Ada", "left"}, std::vector<std::size_t>{2}), "Ada left"));
+    // No sentences are not one sentence.
+    CHECK(code_of([&] { model.annotate_tokens(tokens, std::vector<std::size_t>()); }, "sentence_ends") ==
+          HMTL_CODE_INVALID_ARGUMENT);
 }
 
 void errors(const hmtl::Model &model)
@@ -96,6 +108,7 @@ void errors(const hmtl::Model &model)
     CHECK(code_of([&] { model.annotate("\xff"); }, "UTF-8") == HMTL_CODE_INVALID_ARGUMENT);
     CHECK(code_of([&] { model.annotate("x", R"({"task":1})"); }, "task") == HMTL_CODE_INVALID_ARGUMENT);
     CHECK(code_of([] { hmtl::Model::load("no/such/folder"); }, "no/such/folder") == HMTL_CODE_IO);
+    CHECK(code_of([] { hmtl::Model::load("no/such/folder", "{}"); }, "no/such/folder") == HMTL_CODE_IO);
     // What would be cut at a NUL is refused.
     CHECK(code_of([] { hmtl::Model::load("a\0b"sv); }, "NUL") == HMTL_CODE_INVALID_ARGUMENT);
     CHECK(code_of([&] { model.annotate("x", "{}\0"sv); }, "NUL") == HMTL_CODE_INVALID_ARGUMENT);
@@ -109,6 +122,17 @@ void cancelling(const hmtl::Model &model)
     CHECK(has(model.annotate_batch({TEXT}, {}, &child), "Solberg"));
     parent.trigger();
     CHECK(code_of([&] { model.annotate_batch({TEXT}, {}, &child); }) == HMTL_CODE_CANCELLED);
+
+    hmtl::Cancel cancel;
+    const hmtl::Cancel other = std::move(cancel);
+    // NOLINTNEXTLINE(bugprone-use-after-move): it must not pass for none
+    CHECK(code_of([&] { model.annotate_batch({TEXT}, {}, &cancel); }, "moved") == HMTL_CODE_INVALID_ARGUMENT);
+    CHECK(code_of([&] { hmtl::Cancel::child_of(cancel); }, "moved") == HMTL_CODE_INVALID_ARGUMENT);
+    cancel.trigger();
+
+    const hmtl::Cancel adopted(hmtl::Cancel().release());
+    adopted.trigger();
+    CHECK(code_of([&] { model.annotate_batch({TEXT}, {}, &adopted); }) == HMTL_CODE_CANCELLED);
 }
 
 void moves(hmtl::Model model)
@@ -117,6 +141,14 @@ void moves(hmtl::Model model)
     CHECK(has(other.annotate(TEXT), "Solberg"));
     // NOLINTNEXTLINE(bugprone-use-after-move): that is the test
     CHECK(code_of([&] { model.annotate(TEXT); }, "NULL") == HMTL_CODE_INVALID_ARGUMENT);
+    hmtl::Dataset data = hmtl::Dataset::from_jsonl("");
+    hmtl::Trainer trainer(static_cast<hmtl_trainer *>(nullptr));
+    const hmtl::Dataset moved = std::move(data);
+    // NOLINTNEXTLINE(bugprone-use-after-move)
+    CHECK(data.size() == 0 && data.begin() == data.end() && moved.handle() != nullptr);
+    CHECK(code_of([&] { data.info(); }, "NULL") == HMTL_CODE_INVALID_ARGUMENT);
+    CHECK(code_of([&] { other.evaluate(data); }, "NULL") == HMTL_CODE_INVALID_ARGUMENT);
+    CHECK(code_of([&] { trainer.train(); }, "NULL") == HMTL_CODE_INVALID_ARGUMENT);
     model = std::move(other);
     CHECK(has(model.annotate(TEXT), "Solberg"));
 }
@@ -155,6 +187,11 @@ void datasets(const std::string &folder)
     CHECK(found.size() == 4 && has(found[1], "Bo left") && found[3] == data[3]);
     CHECK(std::count_if(data.begin(), data.end(), [](const std::string &d) { return has(d, "PER"); }) == 4);
     CHECK(code_of([&] { data.get(4); }) == HMTL_CODE_INVALID_ARGUMENT);
+    CHECK(data.begin()->size() == data[0].size());
+    hmtl::Dataset first = people();
+    const hmtl::Dataset::Iterator second = std::next(first.begin());
+    const hmtl::Dataset moved = std::move(first);
+    CHECK(*second == moved[1]);
     data.write("jsonl", folder + "/people.jsonl");
     CHECK(hmtl::Dataset::open("jsonl", folder + "/people.jsonl")[0] == data[0]);
     CHECK(code_of([&] { hmtl::Dataset::open("conll1999", folder); }, "conll1999") == HMTL_CODE_INVALID_ARGUMENT);
@@ -222,6 +259,19 @@ void exceptions()
     }
     CHECK(thrown && events == 2);
     CHECK(has(one.train(nullptr, &cancel), "\"finished\":\"epochs\""));
+
+    // The last event has nothing left to cancel.
+    hmtl::Trainer last = trainer();
+    thrown = false;
+    try {
+        last.train([](std::string_view event) {
+            if (has(event, "finished"))
+                throw Stop();
+        });
+    } catch (const Stop &) {
+        thrown = true;
+    }
+    CHECK(thrown && has(last.info(), "\"finished\":\"epochs\""));
 
     hmtl::Trainer two = trainer();
     CHECK(code_of([&] { two.train([&](std::string_view) { cancel.trigger(); }, &cancel); }) == HMTL_CODE_CANCELLED);

@@ -56,6 +56,9 @@ func (c *calling) cancel(call string) error {
 	case "new":
 		ctx, cancel := context.WithCancel(context.Background())
 		c.cancels[name] = token{ctx, cancel}
+	case "new_child":
+		ctx, cancel := context.WithCancel(object(c.cancels, c.text()).ctx)
+		c.cancels[name] = token{ctx, cancel}
 	case "trigger":
 		object(c.cancels, name).cancel()
 	case "free":

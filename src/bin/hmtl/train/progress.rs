@@ -55,7 +55,9 @@ impl Progress {
                     let loss = values.loss.map_or("rested".into(), |l| format!("loss {l:.3}"));
                     line += &format!("  {task} {score} ({loss})");
                 }
-                line += &format!("  mean {mean:.4}{}", if *best { " best" } else { "" });
+                if let Some(mean) = mean {
+                    line += &format!("  mean {mean:.4}{}", if *best { " best" } else { "" });
+                }
                 self.say(&line);
             }
             Event::Finished { reason, best_epoch, test, .. } => {

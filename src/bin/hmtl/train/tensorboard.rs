@@ -42,7 +42,9 @@ impl Writer {
                     let share = values.steps as f64 / all as f64;
                     self.scalar(&format!("share/{task}"), *step, share)?;
                 }
-                self.scalar("dev/mean", *step, *mean)?;
+                if let Some(mean) = mean {
+                    self.scalar("dev/mean", *step, *mean)?;
+                }
                 self.writer.flush().map_err(failed)?;
             }
             Event::Finished { steps, test, .. } => {
