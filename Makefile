@@ -23,7 +23,7 @@ INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' TARGET='$(T
 PACK = TARGET='$(TARGET)' PYTHON='$(PYTHON)' CARGO='$(CARGO)'
 PACKAGES = $(dir $(TARGET))dist
 
-.PHONY: help setup build demo test test-rust test-scripts test-install test-abi test-dist test-deb test-cpp \
+.PHONY: help setup build demo test test-rust test-scripts test-docs test-install test-abi test-dist test-deb test-cpp \
 	test-examples test-go test-python install uninstall dist deb abi docs fmt lint header model clean
 
 help: ## this list
@@ -53,7 +53,7 @@ demo: $(TARGET)/c/annotate ## annotate a paragraph from a C program
 	@$< examples/demo.txt >$(TARGET)/c/demo.json
 	@$(PYTHON) scripts/show.py <$(TARGET)/c/demo.json
 
-test: test-scripts test-abi test-install test-dist test-cpp test-examples test-go test-python test-rust ## run all tests
+test: test-scripts test-docs test-abi test-install test-dist test-cpp test-examples test-go test-python test-rust ## run all tests
 
 test-rust: setup
 	$(CARGO) test --release --locked
@@ -67,6 +67,10 @@ test-install: build
 test-abi: build
 	tests/abi/breaks.sh
 	tests/abi/check.sh
+
+test-docs:
+	@command -v doxygen >/dev/null || echo 'SKIPPED: pages of the headers: doxygen is not installed'
+	@! command -v doxygen >/dev/null || $(MAKE) --no-print-directory docs
 
 test-dist: build
 	tests/dist.sh
