@@ -122,8 +122,8 @@ def table(out, config, seeds):
     for names, sampling in runs:
         scores, speeds = [], []
         for task in tasks:
-            curves = [curve(out / title(names, sampling) / str(seed), task) if task in names else [] for seed in seeds]
-            curves = [c for c in curves if c]
+            folders = [out / title(names, sampling) / str(seed) for seed in seeds if task in names]
+            curves = [curve(folder, task) for folder in folders if is_done(folder)]
             if not curves:
                 scores.append("")
                 speeds.append("")

@@ -204,7 +204,7 @@ fn the_best_epoch_is_kept_and_the_test_set_scored_with_it() {
     let mut end = None;
     let mut on_event = |event: &Event, _: &Trainer| {
         match event {
-            Event::Epoch { mean, .. } => means.push(*mean),
+            Event::Epoch { mean, .. } => means.push(mean.unwrap()),
             Event::Finished { .. } => end = Some(serde_json::to_value(event).unwrap()),
             _ => {}
         }
