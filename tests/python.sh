@@ -13,13 +13,13 @@ export HMTL_LIBRARY="$TARGET/libhmtl.so" HMTL_MODEL="$PWD/models/default"
 export PYTHONPATH="$PWD/bindings/python/src" PYTHONDONTWRITEBYTECODE=1
 
 venv=$TARGET/python
-if ! "$venv/bin/python" -c 'import spacy' 2>/dev/null; then
+if ! "$venv/bin/python" -c 'import hatchling, spacy' 2>/dev/null; then
     rm -rf "$venv"
-    if "$PYTHON" -m venv "$venv" 2>/dev/null && "$venv/bin/python" -m pip install --quiet 'spacy>=3.7,<4'; then
+    if "$PYTHON" -m venv "$venv" 2>/dev/null && "$venv/bin/python" -m pip install --quiet hatchling 'spacy>=3.7,<4'; then
         :
     else
         rm -rf "$venv"
-        echo "SKIPPED: tests of the spaCy component: spaCy cannot be installed"
+        echo "SKIPPED: tests of the spaCy component and of wheels: spaCy and hatchling cannot be installed"
     fi
 fi
 [ ! -x "$venv/bin/python" ] || PYTHON=$venv/bin/python

@@ -1,5 +1,6 @@
 """The package and the header of the library say the same."""
 
+import doctest
 import re
 import unittest
 
@@ -49,6 +50,14 @@ class Package(unittest.TestCase):
     def test_the_licences_are_those_of_the_project(self):
         for name in ("LICENSE-MIT", "LICENSE-APACHE"):
             self.assertEqual((PACKAGE / name).read_text(), (PROJECT / name).read_text())
+
+
+class Examples(unittest.TestCase):
+    def test_the_documentation_says_what_happens(self):
+        for module in (hmtl, hmtl.builder):
+            failed, tried = doctest.testmod(module)
+            self.assertEqual(failed, 0)
+            self.assertGreater(tried, 0)
 
 
 if __name__ == "__main__":

@@ -91,6 +91,9 @@ class Hmtl(Pipe):
     @property
     def model(self) -> Model:
         """The model, which is loaded at the first use."""
+        return self._load()
+
+    def _load(self) -> Model:
         if self._model is None:
             model = Model(self.path, device=self.device, tasks=self.tasks)
             self._infos = model.info()["tasks"]
@@ -100,7 +103,7 @@ class Hmtl(Pipe):
     @property
     def labels(self) -> Tuple[str, ...]:
         """The labels of entities."""
-        self.model  # has the labels
+        self._load()
         task = self._infos.get(self.ents or "")
         return () if task is None else tuple(task["labels"])
 
@@ -113,7 +116,7 @@ class Hmtl(Pipe):
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Annotates documents, ``batch_size`` at a time, on all threads of the library."""
-        self.model  # once, before the threads need it
+        self._load()  # once, before the threads need it
         pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1), "hmtl")
         docs = iter(stream)
         try:
