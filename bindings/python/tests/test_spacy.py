@@ -124,7 +124,7 @@ class Component(unittest.TestCase):
         nlp = pipeline(tasks=["ner"])
         failed = []
         nlp.set_error_handler(lambda name, pipe, docs, error: failed.append((name, error)))
-        nlp.get_pipe("hmtl").model.close()
+        nlp.get_pipe("hmtl").load().close()
         self.assertEqual(list(nlp.pipe(["Ada left"])), [])
         nlp("Ada left")
         self.assertEqual([name for name, _ in failed], ["hmtl", "hmtl"])
@@ -157,6 +157,17 @@ class Component(unittest.TestCase):
     def test_a_pipeline_can_be_pickled(self):
         read = pickle.loads(pickle.dumps(pipeline(tasks=["ner"])))
         self.assertEqual([e.label_ for e in read("Ada left Oslo.").ents], ["PER", "LOC"])
+
+    def test_the_model_is_not_loaded_before_it_is_used(self):
+        from spacy import ty
+
+        nlp = pipeline(model="/no/such")
+        component = nlp.get_pipe("hmtl")
+        for kind in (ty.TrainableComponent, ty.InitializableComponent, ty.ListenedToComponent):
+            isinstance(component, kind)  # which looks at its attributes
+        self.assertIsNone(component._model)
+        with self.assertRaises(hmtl.Error):
+            nlp(TEXT)
 
     def test_processes_load_models_of_their_own(self):
         program = """

@@ -88,12 +88,9 @@ class Hmtl(Pipe):
         self._model: Optional[Model] = None
         self._infos: Dict[str, TaskInfo] = {}
 
-    @property
-    def model(self) -> Model:
+    def load(self) -> Model:
         """The model, which is loaded at the first use."""
-        return self._load()
-
-    def _load(self) -> Model:
+        # No property `model`: spaCy looks for one whenever it likes, and forks later.
         if self._model is None:
             model = Model(self.path, device=self.device, tasks=self.tasks)
             self._infos = model.info()["tasks"]
@@ -103,7 +100,7 @@ class Hmtl(Pipe):
     @property
     def labels(self) -> Tuple[str, ...]:
         """The labels of entities."""
-        self._load()
+        self.load()
         task = self._infos.get(self.ents or "")
         return () if task is None else tuple(task["labels"])
 
@@ -116,7 +113,7 @@ class Hmtl(Pipe):
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Annotates documents, ``batch_size`` at a time, on all threads of the library."""
-        self._load()  # once, before the threads need it
+        self.load()  # once, before the threads need it
         pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1), "hmtl")
         docs = iter(stream)
         try:
@@ -138,10 +135,10 @@ class Hmtl(Pipe):
     def _annotated(self, given: _Input) -> Tuple[_Input, Document]:
         ends = given.ends
         if ends is None:
-            split = self.model.annotate(given.text, tasks=[])
+            split = self.load().annotate(given.text, tasks=[])
             ends = [bisect_left(given.starts, sentence.start) for sentence in split.sentences[1:]]
             ends.append(len(given.words))
-        document = self.model.annotate_tokens(
+        document = self.load().annotate_tokens(
             given.words,
             ends,
             tasks=self.tasks,
@@ -182,7 +179,7 @@ class Hmtl(Pipe):
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
         if "model" not in exclude:
-            self.model.save(folder / "model")
+            self.load().save(folder / "model")
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "Hmtl":
         """Takes the model that :meth:`to_disk` wrote."""
