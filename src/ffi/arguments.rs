@@ -1,6 +1,7 @@
 //! Checks of what C passes in, and the way results go out.
 
 use std::ffi::{CStr, CString, c_char};
+use std::path::Path;
 use std::ptr;
 
 use serde::Serialize;
@@ -77,6 +78,17 @@ pub(super) unsafe fn optional_str<'a>(ptr: *const c_char, name: &str) -> Result<
 pub(super) unsafe fn required_str<'a>(ptr: *const c_char, name: &str) -> Result<&'a str> {
     // SAFETY: passed on.
     unsafe { optional_str(ptr, name) }?.ok_or_else(|| null(name))
+}
+
+/// The name of a file or folder.
+pub(super) unsafe fn path<'a>(ptr: *const c_char, name: &str) -> Result<&'a Path> {
+    // SAFETY: passed on.
+    let path = unsafe { required_str(ptr, name) }?;
+    // No error of the system would name it.
+    if path.is_empty() {
+        return Err(Error::invalid(format!("{name} is empty")));
+    }
+    Ok(Path::new(path))
 }
 
 /// A text with its length; NULL only with length 0.

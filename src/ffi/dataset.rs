@@ -1,8 +1,7 @@
 use std::ffi::c_char;
-use std::path::Path;
 
 use super::arguments::{Out, free, guard, options, required, required_str, text};
-use super::hmtl_error;
+use super::{arguments, hmtl_error};
 use crate::Error;
 use crate::data::{self, Dataset, ReadOptions};
 
@@ -25,10 +24,10 @@ pub unsafe extern "C" fn hmtl_dataset_open(
     guard(|| {
         // SAFETY: as the header says.
         let (format, path, options, out) = unsafe {
-            let (format, path) = (required_str(format, "format")?, required_str(path, "path")?);
+            let (format, path) = (required_str(format, "format")?, arguments::path(path, "path")?);
             (format, path, options(options_json)?, Out::new(out_dataset, "out_dataset")?)
         };
-        out.give(hmtl_dataset(Dataset::open(format.parse()?, Path::new(path), &options)?));
+        out.give(hmtl_dataset(Dataset::open(format.parse()?, path, &options)?));
         Ok(())
     })
 }
@@ -108,10 +107,10 @@ pub unsafe extern "C" fn hmtl_dataset_write(
     guard(|| {
         // SAFETY: as the header says.
         let (dataset, format, path) = unsafe {
-            let (format, path) = (required_str(format, "format")?, required_str(path, "path")?);
+            let (format, path) = (required_str(format, "format")?, arguments::path(path, "path")?);
             (required(dataset, "dataset")?, format, path)
         };
-        data::write(format.parse()?, &dataset.0.documents, Path::new(path))
+        data::write(format.parse()?, &dataset.0.documents, path)
     })
 }
 

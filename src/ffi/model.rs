@@ -1,11 +1,8 @@
 use std::ffi::c_char;
-use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::arguments::{
-    Out, free, guard, optional_str, options, required, required_str, slice, text, texts,
-};
+use super::arguments::{Out, free, guard, options, path, required, slice, text, texts};
 use super::cancel::token;
 use super::{hmtl_cancel, hmtl_dataset, hmtl_error, hmtl_str};
 use crate::metric::Singletons;
@@ -29,9 +26,10 @@ pub unsafe extern "C" fn hmtl_model_load(
     guard(|| {
         // SAFETY: as the header says.
         let (out, dir, options) = unsafe {
-            (Out::new(out_model, "out_model")?, optional_str(dir, "dir")?, options(options_json)?)
+            let dir = if dir.is_null() { None } else { Some(path(dir, "dir")?) };
+            (Out::new(out_model, "out_model")?, dir, options(options_json)?)
         };
-        let dir = dir.map_or_else(Model::default_dir, |d| Ok(PathBuf::from(d)))?;
+        let dir = dir.map_or_else(Model::default_dir, |d| Ok(d.to_owned()))?;
         out.give(hmtl_model(Model::load(&dir, &options)?));
         Ok(())
     })
@@ -242,9 +240,9 @@ pub unsafe extern "C" fn hmtl_model_save(
         // SAFETY: as the header says.
         let (model, dir, options) = unsafe {
             let options: SaveOptions = options(options_json)?;
-            (required(model, "model")?, required_str(dir, "dir")?, options)
+            (required(model, "model")?, path(dir, "dir")?, options)
         };
-        model.0.save(Path::new(dir), options.precision)
+        model.0.save(dir, options.precision)
     })
 }
 

@@ -1,10 +1,9 @@
 use std::ffi::{CString, c_char, c_void};
-use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::arguments::{Out, free, guard, optional_str, options, required, required_str};
+use super::arguments::{Out, free, guard, optional_str, options, path, required, required_str};
 use super::cancel::token;
 use super::{hmtl_cancel, hmtl_dataset, hmtl_error, hmtl_model};
 use crate::train::{Event, Run, RunConfig, Split};
@@ -74,10 +73,10 @@ pub unsafe extern "C" fn hmtl_trainer_resume(
         // SAFETY: as the header says.
         let (dir, options, out) = unsafe {
             let options: ResumeOptions = options(options_json)?;
-            (required_str(dir, "dir")?, options, Out::new(out_trainer, "out_trainer")?)
+            (path(dir, "dir")?, options, Out::new(out_trainer, "out_trainer")?)
         };
         let expected = options.config.map(|c| RunConfig::from_json(&c.to_string())).transpose()?;
-        let run = Run::resume(Path::new(dir), options.device.as_deref(), expected.as_ref())?;
+        let run = Run::resume(dir, options.device.as_deref(), expected.as_ref())?;
         out.give(hmtl_trainer(run));
         Ok(())
     })
@@ -230,8 +229,8 @@ pub unsafe extern "C" fn hmtl_trainer_save(
 ) -> *mut hmtl_error {
     guard(|| {
         // SAFETY: as the header says.
-        let (trainer, dir) = unsafe { (required(trainer, "trainer")?, required_str(dir, "dir")?) };
-        trainer.0.with(|t| t.save(Path::new(dir)))
+        let (trainer, dir) = unsafe { (required(trainer, "trainer")?, path(dir, "dir")?) };
+        trainer.0.with(|t| t.save(dir))
     })
 }
 
