@@ -4,10 +4,11 @@ mod common;
 
 use hmtl::config::ModelConfig;
 use hmtl::feature::{Example, Vocab, Vocabularies};
+use hmtl::head::{DocumentInput, Head};
 use hmtl::model::{AnnotateOptions, Network};
 use hmtl::params::Params;
 use hmtl::{Cancel, Document, DocumentBuilder, Error, Span};
-use tch::Device;
+use tch::{Device, Kind, Tensor};
 
 /// The heads of 2018, without its pooling of padding.
 const FLAT: &str = r#"{
@@ -240,6 +241,25 @@ fn a_raised_flag_stops_the_work() {
     cancel.trigger();
     let result = network.annotate(&[doc(&["a b ."])], &AnnotateOptions::default(), &cancel);
     assert!(matches!(result, Err(Error::Cancelled)));
+}
+
+#[test]
+fn a_raised_flag_stops_the_work_inside_a_document() {
+    let (network, _) = network(NESTED);
+    let x = |width: i64| DocumentInput {
+        rows: Tensor::zeros([4, width], (Kind::Float, Device::Cpu)),
+        sentences: std::iter::once(0..4).collect(),
+        keys: vec![0, 1, 2, 3],
+    };
+    let raised = Cancel::new();
+    raised.trigger();
+    let Some(Head::CoarseToFine(coref)) = network.head("coref") else { panic!("coref") };
+    assert!(coref.decode(&x(37), &Cancel::new()).is_ok());
+    assert!(matches!(coref.decode(&x(37), &raised), Err(Error::Cancelled)));
+    let Some(Head::MentionPairs(pairs)) = network.head("relation") else { panic!("relation") };
+    let mentions = [(Span::new(0, 2), 0), (Span::new(3, 4), 1)];
+    assert!(pairs.decode(&x(16), &mentions, &Cancel::new()).is_ok());
+    assert!(matches!(pairs.decode(&x(16), &mentions, &raised), Err(Error::Cancelled)));
 }
 
 #[test]

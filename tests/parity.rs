@@ -259,13 +259,14 @@ impl Reference {
         let doc = Document::from_sentences(&[words.to_vec()]);
         let batch = self.network.batch(&[words.to_vec()]).unwrap();
         let encodings = self.network.encode(&batch, &["coref"]).unwrap();
+        let own = &encodings["coref"];
+        let head = self.network.head("coref").unwrap();
         let x = hmtl::head::DocumentInput {
-            encoded: encodings["coref"].encoded.get(0),
-            inputs: encodings["coref"].inputs.get(0),
+            rows: head.token_rows(&own.encoded, &own.inputs, false).unwrap().get(0),
             sentences: std::iter::once(0..words.len()).collect(),
             keys: vec![0; words.len()],
         };
-        let Some(Head::MentionRanking(head)) = self.network.head("coref") else { panic!("coref") };
+        let Head::MentionRanking(head) = head else { panic!("coref") };
         let kept = head.score(&x, false).unwrap().unwrap();
         let ours: Vec<i64> =
             kept.spans.iter().flat_map(|s| [s.first as i64, s.last as i64 - 1]).collect();

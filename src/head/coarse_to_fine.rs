@@ -31,7 +31,7 @@ use super::sums::{running_sums, sum_between};
 use crate::config::MentionRankingConfig;
 use crate::decode::{clusters_from_antecedents, matches};
 use crate::params::{Init, Params};
-use crate::{Result, Span};
+use crate::{Cancel, Result, Span};
 
 /// Powers of two of the distance in tokens.
 const DISTANCES: i64 = 12;
@@ -44,7 +44,7 @@ const WINDOW: usize = 4096;
 /// Spans whose antecedents are scored at a time.
 const ROWS: usize = 512;
 /// Candidate spans scored at a time when annotating.
-const CANDIDATES: usize = 65_536;
+const CANDIDATES: usize = 8192;
 /// Takes an impossible antecedent out of every softmax.
 const NEVER: f64 = -1e9;
 
@@ -126,14 +126,14 @@ impl CoarseToFine {
             .enumerate()
             .flat_map(|(c, spans)| spans.iter().map(move |&s| (s, c as i64)))
             .collect();
-        let tokens = self.project_tokens(x, true)?;
+        let tokens = self.tokens(x)?;
         let vectors = self.span_vectors(&tokens, &candidates)?;
         let scores = self.mention.score(&vectors, self.config.feedforward_dropout, true)?;
         let kept = self.keep(x, &candidates, &scores)?;
         let cluster: Vec<i64> =
             kept.iter().map(|&k| gold.get(&candidates[k].0).copied().unwrap_or(-1)).collect();
         let index: Vec<i64> = kept.iter().map(|&k| k as i64).collect();
-        let index = Tensor::f_from_slice(&index)?.to_device(x.encoded.device());
+        let index = Tensor::f_from_slice(&index)?.to_device(x.rows.device());
         let spans = kept.iter().map(|&k| candidates[k]).collect::<Vec<_>>();
         let kept = Kept::new(
             x,
@@ -142,7 +142,7 @@ impl CoarseToFine {
             scores.f_index_select(0, &index)?,
         )?;
 
-        let mut loss = Tensor::f_zeros([], (Kind::Float, x.encoded.device()))?;
+        let mut loss = Tensor::f_zeros([], (Kind::Float, x.rows.device()))?;
         for start in (0..kept.spans.len()).step_by(ROWS) {
             let rows = start..kept.spans.len().min(start + ROWS);
             let block = self.block(x, &kept, rows.clone(), true)?;
@@ -153,7 +153,7 @@ impl CoarseToFine {
                 .iter()
                 .map(|(span, _)| f32::from(u8::from(gold.contains_key(span))))
                 .collect();
-            let target = Tensor::f_from_slice(&target)?.to_device(x.encoded.device());
+            let target = Tensor::f_from_slice(&target)?.to_device(x.rows.device());
             loss = loss.f_add(&scores.f_binary_cross_entropy_with_logits::<Tensor>(
                 &target,
                 None,
@@ -165,26 +165,31 @@ impl CoarseToFine {
     }
 
     /// Clusters in text order; with `singletons`, also mentions that nothing refers to.
-    pub fn decode(&self, x: &DocumentInput) -> Result<Vec<Vec<Span>>> {
+    pub fn decode(&self, x: &DocumentInput, cancel: &Cancel) -> Result<Vec<Vec<Span>>> {
         let candidates = self.candidates(&x.sentences);
         if candidates.is_empty() {
             return Ok(Vec::new());
         }
-        let tokens = self.project_tokens(x, false)?;
+        let tokens = self.tokens(x)?;
         let mut scores = Vec::with_capacity(candidates.len().div_ceil(CANDIDATES));
         for some in candidates.chunks(CANDIDATES) {
+            cancel.check()?;
             scores.push(self.mention.score(&self.span_vectors(&tokens, some)?, 0.0, false)?);
         }
         let scores = Tensor::f_cat(&scores, 0)?;
         let kept = self.keep(x, &candidates, &scores)?;
         let spans: Vec<_> = kept.iter().map(|&k| candidates[k]).collect();
         let index: Vec<i64> = kept.iter().map(|&k| k as i64).collect();
-        let index = Tensor::f_from_slice(&index)?.to_device(x.encoded.device());
-        let vectors = self.span_vectors(&tokens, &spans)?;
+        let index = Tensor::f_from_slice(&index)?.to_device(x.rows.device());
+        let vectors: Result<Vec<Tensor>> =
+            spans.chunks(CANDIDATES).map(|some| self.span_vectors(&tokens, some)).collect();
+        drop(tokens);
+        let vectors = Tensor::f_cat(&vectors?, 0)?;
         let kept = Kept::new(x, &spans, vectors, scores.f_index_select(0, &index)?)?;
 
         let mut antecedent = vec![None; kept.spans.len()];
         for start in (0..kept.spans.len()).step_by(ROWS) {
+            cancel.check()?;
             let rows = start..kept.spans.len().min(start + ROWS);
             let block = self.block(x, &kept, rows.clone(), false)?;
             let width = block.scores.size()[1] - 1;
@@ -223,26 +228,38 @@ impl CoarseToFine {
         spans
     }
 
-    /// What each token gives to the spans it begins, ends and is inside of.
-    fn project_tokens(&self, x: &DocumentInput, train: bool) -> Result<Projected> {
-        let dropout = |t: Tensor| t.f_dropout(self.config.feedforward_dropout, train);
-        let weight = x
-            .inputs
-            .f_linear::<&Tensor>(&self.attention, None)? // (N, 1)
-            .f_clamp(-15.0, 15.0)?
-            .f_to_kind(Kind::Double)?
-            .f_exp()?;
-        let content = dropout(x.inputs.f_linear::<&Tensor>(&self.content, None)?)?;
-        Ok(Projected {
-            first: dropout(x.encoded.f_linear::<&Tensor>(&self.first, None)?)?,
-            last: dropout(x.encoded.f_linear::<&Tensor>(&self.last, None)?)?,
-            content: running_sums(&content.f_mul(&weight)?)?,
+    /// What each token gives to the spans it begins, ends and is inside of, and how much attention
+    /// it draws: (..., 3 * projection + 1).
+    pub(super) fn token_rows(
+        &self,
+        encoded: &Tensor,
+        inputs: &Tensor,
+        train: bool,
+    ) -> Result<Tensor> {
+        let part = |x: &Tensor, weight: &Tensor| -> Result<Tensor> {
+            let dropout = self.config.feedforward_dropout;
+            Ok(x.f_linear::<&Tensor>(weight, None)?.f_dropout(dropout, train)?)
+        };
+        let content = part(inputs, &self.content)?;
+        let (first, last) = (part(encoded, &self.first)?, part(encoded, &self.last)?);
+        let attention = inputs.f_linear::<&Tensor>(&self.attention, None)?;
+        Ok(Tensor::f_cat(&[first, last, content, attention], -1)?)
+    }
+
+    /// The rows of the tokens, summed up for differences.
+    fn tokens(&self, x: &DocumentInput) -> Result<Tokens> {
+        let p = self.coarse.size()[0];
+        let weight = x.columns(3 * p, 1)?.f_clamp(-15.0, 15.0)?.f_to_kind(Kind::Double)?.f_exp()?; // (N, 1)
+        Ok(Tokens {
+            first: x.columns(0, p)?,
+            last: x.columns(p, p)?,
+            content: running_sums(&x.columns(2 * p, p)?.f_mul(&weight)?)?,
             weight: running_sums(&weight)?,
         })
     }
 
     /// (spans, projection)
-    fn span_vectors(&self, tokens: &Projected, spans: &[(Span, usize)]) -> Result<Tensor> {
+    fn span_vectors(&self, tokens: &Tokens, spans: &[(Span, usize)]) -> Result<Tensor> {
         let device = tokens.first.device();
         let index = |f: fn(&Span) -> usize| -> Result<Tensor> {
             let values: Vec<i64> = spans.iter().map(|(s, _)| f(s) as i64).collect();
@@ -266,7 +283,7 @@ impl CoarseToFine {
         scores: &Tensor,
     ) -> Result<Vec<usize>> {
         let scores = Vec::<f32>::try_from(scores.detach())?;
-        let tokens = x.encoded.size()[0] as f64;
+        let tokens = x.rows.size()[0] as f64;
         let count = ((self.config.spans_per_word * tokens) as usize).clamp(1, candidates.len());
         let mut order: Vec<usize> = (0..candidates.len()).collect();
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
@@ -365,7 +382,7 @@ impl CoarseToFine {
 }
 
 /// What tokens give to spans; `content` and `weight` are running sums.
-struct Projected {
+struct Tokens {
     first: Tensor,   // (N, p)
     last: Tensor,    // (N, p)
     content: Tensor, // (N + 1, p)

@@ -21,7 +21,7 @@ use super::sums::{mean_between, running_sums};
 use super::{DocumentInput, GoldRelations};
 use crate::decode::{EntityPairs, MentionPair, name_groups};
 use crate::params::{Init, Params};
-use crate::{Result, Span};
+use crate::{Cancel, Result, Span};
 
 const TYPE_SIZE: i64 = 24;
 /// Signed token distances in powers of two, both directions.
@@ -175,6 +175,7 @@ impl MentionPairs {
         &self,
         x: &DocumentInput,
         mentions: &[(Span, usize)],
+        cancel: &Cancel,
     ) -> Result<Vec<(usize, usize, usize, f32)>> {
         if mentions.is_empty() {
             return Ok(Vec::new());
@@ -186,6 +187,7 @@ impl MentionPairs {
         let mut pooled = vec![0_f64; pairs.entities().len() * labels];
         let mut best = vec![(f32::NEG_INFINITY, 0_usize); pooled.len()];
         for start in (0..pairs.len()).step_by(BLOCK) {
+            cancel.check()?;
             let block = start..pairs.len().min(start + BLOCK);
             let logits =
                 self.pair_logits(&prepared, &pairs.mention_pairs()[block.clone()], false)?;
@@ -230,14 +232,14 @@ impl MentionPairs {
     ) -> Result<Mentions<'a>> {
         let index = |f: fn(&(Span, usize)) -> i64| -> Result<Tensor> {
             let values: Vec<i64> = spans.iter().map(f).collect();
-            Ok(Tensor::f_from_slice(&values)?.f_to_device(x.encoded.device())?)
+            Ok(Tensor::f_from_slice(&values)?.f_to_device(x.rows.device())?)
         };
         let (first, last) = (index(|m| m.0.first as i64)?, index(|m| m.0.last as i64)?);
-        let sums = running_sums(&x.encoded)?;
+        let sums = running_sums(&x.rows)?;
         let vectors = Tensor::f_cat(
             &[
-                x.encoded.f_index_select(0, &first)?,
-                x.encoded.f_index_select(0, &last.f_sub_scalar(1)?)?,
+                x.rows.f_index_select(0, &first)?,
+                x.rows.f_index_select(0, &last.f_sub_scalar(1)?)?,
                 mean_between(&sums, &first, &last)?,
                 self.types.f_index_select(0, &index(|m| m.1 as i64)?)?,
             ],

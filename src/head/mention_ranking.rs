@@ -38,6 +38,8 @@ pub struct MentionRanking {
     mention: FeedForward,
     antecedent: FeedForward,
     distance: Tensor, // (DISTANCES, feature)
+    encoded: i64,
+    input: i64,
     config: MentionRankingConfig,
 }
 
@@ -80,8 +82,15 @@ impl MentionRanking {
             mention: FeedForward::new(&mut get, "mention", span, config)?,
             antecedent: FeedForward::new(&mut get, "antecedent", 3 * span + feature, config)?,
             distance: get("distance", &[DISTANCES, feature], Init::XavierNormal)?,
+            encoded,
+            input,
             config: config.clone(),
         })
+    }
+
+    /// (N, input)
+    fn inputs(&self, x: &DocumentInput) -> Result<Tensor> {
+        x.columns(self.encoded, self.input)
     }
 
     /// Negative marginal log-likelihood of the gold antecedents, summed over kept spans.
@@ -130,7 +139,7 @@ impl MentionRanking {
         if candidates.is_empty() {
             return Ok(None);
         }
-        let attention = x.inputs.f_linear(&self.attention.0, Some(&self.attention.1))?; // (N, 1)
+        let attention = self.inputs(x)?.f_linear(&self.attention.0, Some(&self.attention.1))?; // (N, 1)
         // While training the vectors of all candidates are needed for the gradient anyway.
         let chunk = if train { candidates.len() } else { CANDIDATES };
         let mut mention = Vec::new();
@@ -141,7 +150,7 @@ impl MentionRanking {
             vectors = train.then_some(spans);
         }
         let mention = Tensor::f_cat(&mention, 0)?; // (candidates)
-        let kept = self.keep(x.encoded.size()[0], &mention)?;
+        let kept = self.keep(x.rows.size()[0], &mention)?;
         let spans: Vec<Span> = kept.iter().map(|&k| candidates[k]).collect();
         let index: Vec<i64> = kept.iter().map(|&k| k as i64).collect();
         let index = Tensor::f_from_slice(&index)?.f_to_device(mention.device())?;
@@ -178,7 +187,7 @@ impl MentionRanking {
         attention: &Tensor,
         spans: &[Span],
     ) -> Result<Tensor> {
-        let device = x.encoded.device();
+        let device = x.rows.device();
         let widest = spans.iter().map(|s| s.last - s.first).max().unwrap_or(1);
         let mut inside = Vec::with_capacity(spans.len() * widest);
         let mut outside = Vec::with_capacity(spans.len() * widest);
@@ -199,8 +208,8 @@ impl MentionRanking {
             .f_view(shape)?
             .f_masked_fill(&outside, NEVER)?
             .f_softmax(1, Kind::Float)?; // (spans, widest, 1)
-        let content = x
-            .inputs
+        let content = self
+            .inputs(x)?
             .f_index_select(0, &inside)?
             .f_view([shape[0], shape[1], -1])?
             .f_mul(&weights)?
@@ -209,9 +218,10 @@ impl MentionRanking {
             let values: Vec<i64> = spans.iter().map(|s| f(s) as i64).collect();
             to(&values)
         };
+        let encoded = x.columns(0, self.encoded)?;
         let parts = [
-            x.encoded.f_index_select(0, &index(|s| s.first)?)?,
-            x.encoded.f_index_select(0, &index(|s| s.last - 1)?)?,
+            encoded.f_index_select(0, &index(|s| s.first)?)?,
+            encoded.f_index_select(0, &index(|s| s.last - 1)?)?,
             self.width.f_index_select(0, &index(|s| s.last - s.first - 1)?)?,
             content,
         ];

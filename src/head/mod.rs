@@ -22,8 +22,8 @@ pub use mention_pairs::{MentionPairs, MentionPairsOptions};
 pub use mention_ranking::{AntecedentScores, MentionRanking};
 use tch::Tensor;
 
-use crate::Span;
 use crate::feature::Batch;
+use crate::{Result, Span};
 
 /// What a head reads that works sentence by sentence.
 #[derive(Debug)]
@@ -36,10 +36,8 @@ pub struct SequenceInput<'a> {
 /// What a head reads that works on a document: its tokens, sentences joined, without padding.
 #[derive(Debug)]
 pub struct DocumentInput {
-    /// (N, D): the encoder's output.
-    pub encoded: Tensor,
-    /// (N, D'): the encoder's input.
-    pub inputs: Tensor,
+    /// (N, W): what the head keeps of each token, as [`Head::token_rows`] gives it.
+    pub rows: Tensor,
     /// Tokens of each sentence.
     pub sentences: Vec<Range<usize>>,
     /// A number for each token, equal for tokens of equal lower-cased text.
@@ -85,6 +83,13 @@ impl From<Vec<(usize, usize, usize)>> for GoldRelations {
     }
 }
 
+impl DocumentInput {
+    /// Columns of the rows, from `first`, (N, width).
+    fn columns(&self, first: i64, width: i64) -> Result<Tensor> {
+        Ok(self.rows.f_narrow(1, first, width)?)
+    }
+}
+
 /// The heads of a model, by kind.
 #[derive(Debug)]
 pub enum Head {
@@ -94,4 +99,16 @@ pub enum Head {
     MentionPairs(MentionPairs),
     MentionRanking(MentionRanking),
     CoarseToFine(CoarseToFine),
+}
+
+impl Head {
+    /// What a head that reads documents keeps of each token, (..., W), from the encoder's output
+    /// (..., D) and input (..., D'). It is all that is held of a long document at a time.
+    pub fn token_rows(&self, encoded: &Tensor, inputs: &Tensor, train: bool) -> Result<Tensor> {
+        match self {
+            Self::CoarseToFine(head) => head.token_rows(encoded, inputs, train),
+            Self::MentionRanking(_) => Ok(Tensor::f_cat(&[encoded, inputs], -1)?),
+            _ => Ok(encoded.shallow_clone()),
+        }
+    }
 }

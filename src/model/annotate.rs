@@ -7,11 +7,11 @@ use std::collections::HashMap;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+use tch::Tensor;
 
 use super::Network;
 use super::network::{document_input, sequence_rows, words};
 use crate::decode::ScoredSpan;
-use crate::encode::Encodings;
 use crate::feature::Example;
 use crate::head::{Head, SequenceInput, TokenRelation};
 use crate::{Cancel, Document, DocumentBuilder, Error, OffsetUnit, Result, Span};
@@ -44,8 +44,8 @@ struct Found {
     token_relations: HashMap<String, Vec<TokenRelation>>,
     relations: HashMap<String, Vec<(Span, Span, usize, f32)>>,
     clusters: HashMap<String, Vec<Vec<Span>>>,
-    /// Sequences of the document, by encoder, in text order once sorted by their sentence.
-    rows: HashMap<String, Vec<(usize, Encodings)>>,
+    /// What each head that reads documents keeps of a sentence's tokens, (L, W), and its number.
+    rows: HashMap<String, Vec<(usize, Tensor)>>,
 }
 
 /// Refuses a document whose sentences do not list its tokens in order, or whose tokens do not lie
@@ -146,7 +146,7 @@ impl Network {
             }
             for &task in &needed {
                 cancel.check()?;
-                self.run_document(doc, task, whole.contains(&task), found)?;
+                self.run_document(doc, task, whole.contains(&task), found, cancel)?;
             }
         }
         Ok(found)
@@ -199,7 +199,6 @@ impl Network {
         let sequences: Vec<Vec<&str>> = sentences.iter().map(sequence).collect();
         let batch = self.batch(&sequences)?;
         let encodings = self.encode(&batch, tasks)?;
-        let mut stored = Vec::new();
         for &task in tasks {
             let on = &self.config.tasks[task].on;
             let own = &encodings[on];
@@ -221,14 +220,10 @@ impl Network {
                     continue;
                 }
                 Head::MentionPairs(_) | Head::MentionRanking(_) | Head::CoarseToFine(_) => {
-                    // Several document tasks may read one encoder.
-                    if stored.contains(&on) {
-                        continue;
-                    }
-                    stored.push(on);
+                    let rows = self.heads[task].token_rows(&own.encoded, &own.inputs, false)?;
                     for (row, &(d, s)) in sentences.iter().enumerate() {
-                        let rows = found[d].rows.entry(on.clone()).or_default();
-                        rows.push((s, sequence_rows(own, &batch, row)?));
+                        let kept = found[d].rows.entry(task.to_owned()).or_default();
+                        kept.push((s, sequence_rows(&rows, &batch, row)?));
                     }
                     continue;
                 }
@@ -253,6 +248,7 @@ impl Network {
         task: &str,
         whole: bool,
         found: &mut Found,
+        cancel: &Cancel,
     ) -> Result<()> {
         let head = &self.heads[task];
         if !matches!(head, Head::MentionPairs(_) | Head::MentionRanking(_) | Head::CoarseToFine(_))
@@ -264,13 +260,14 @@ impl Network {
         let x = if whole {
             let batch = self.batch(&[words(&example)])?;
             let encodings = self.encode(&batch, &[task])?;
-            document_input(&[sequence_rows(&encodings[&config.on], &batch, 0)?], &example)?
+            let own = &encodings[&config.on];
+            let rows = head.token_rows(&own.encoded, &own.inputs, false)?;
+            document_input(sequence_rows(&rows, &batch, 0)?, &example)
         } else {
-            let mut rows: Vec<&(usize, Encodings)> =
-                found.rows.get(&config.on).into_iter().flatten().collect();
+            let mut rows = found.rows.remove(task).unwrap_or_default();
             rows.sort_by_key(|(sentence, _)| *sentence);
-            let rows: Vec<Encodings> = rows.into_iter().map(|(_, e)| e.shallow_clone()).collect();
-            document_input(&rows, &example)?
+            let rows: Vec<Tensor> = rows.into_iter().map(|(_, rows)| rows).collect();
+            document_input(Tensor::f_cat(&rows, 0)?, &example)
         };
         match head {
             Head::MentionPairs(head) => {
@@ -280,7 +277,7 @@ impl Network {
                     .get(arguments)
                     .map_or(Vec::new(), |s| s.iter().map(|s| (s.span, s.label)).collect());
                 mentions.sort_unstable();
-                let relations = head.decode(&x, &mentions)?.into_iter();
+                let relations = head.decode(&x, &mentions, cancel)?.into_iter();
                 let relations = relations
                     .map(|(h, t, label, score)| (mentions[h].0, mentions[t].0, label, score));
                 found.relations.insert(task.to_owned(), relations.collect());
@@ -289,7 +286,7 @@ impl Network {
                 found.clusters.insert(task.to_owned(), head.decode(&x)?);
             }
             Head::CoarseToFine(head) => {
-                found.clusters.insert(task.to_owned(), head.decode(&x)?);
+                found.clusters.insert(task.to_owned(), head.decode(&x, cancel)?);
             }
             _ => {}
         }

@@ -170,8 +170,10 @@ impl Network {
         loss: impl Fn(&DocumentInput, &Example) -> Result<Tensor>,
     ) -> Result<Tensor> {
         let mut sum: Option<Tensor> = None;
-        for (example, rows) in examples.iter().zip(self.train_rows(task, examples)?) {
-            let loss = loss(&document_input(&[rows], example)?, example)?;
+        let head = &self.heads[task];
+        for (example, own) in examples.iter().zip(self.train_rows(task, examples)?) {
+            let rows = head.token_rows(&own.encoded, &own.inputs, true)?;
+            let loss = loss(&document_input(rows, example), example)?;
             sum = Some(match sum {
                 Some(sum) => sum.f_add(&loss)?,
                 None => loss,
@@ -292,26 +294,23 @@ fn joined(pieces: &[Encodings]) -> Result<Encodings> {
     Ok(Encodings { inputs: join(|e| &e.inputs)?, encoded: join(|e| &e.encoded)? })
 }
 
-/// The rows of one sequence of a batch, without padding: (L, D') and (L, D).
-pub(super) fn sequence_rows(encodings: &Encodings, batch: &Batch, row: usize) -> Result<Encodings> {
-    let length = batch.lengths[row] as i64;
-    encodings.map(|t| Ok(t.f_select(0, row as i64)?.f_narrow(0, 0, length)?))
+/// The rows of one sequence of a batch, without padding: (L, W) of (B, L, W).
+pub(super) fn sequence_rows(rows: &Tensor, batch: &Batch, row: usize) -> Result<Tensor> {
+    Ok(rows.f_select(0, row as i64)?.f_narrow(0, 0, batch.lengths[row] as i64)?)
 }
 
-/// Joins the sequences of a document, in text order.
-pub(super) fn document_input(sequences: &[Encodings], example: &Example) -> Result<DocumentInput> {
+/// The input of a head that reads documents; `rows` are those of all tokens, in text order.
+pub(super) fn document_input(rows: Tensor, example: &Example) -> DocumentInput {
     let (tokens, doc) = (example.tokens(), example.document);
     let sentences = example.sentences.clone().map(|s| {
         let range = doc.sentence_tokens(s);
         range.start - tokens.start..range.end - tokens.start
     });
-    let Encodings { inputs, encoded } = joined(sequences)?;
-    Ok(DocumentInput {
-        encoded,
-        inputs,
+    DocumentInput {
+        rows,
         sentences: sentences.filter(|s| !s.is_empty()).collect(),
         keys: keys(words(example)),
-    })
+    }
 }
 
 /// A number for each word, equal for words equal in lower case.
