@@ -323,6 +323,54 @@ fn what_was_not_looked_for_costs_nothing() {
     }
 }
 
+/// [`NESTED`] with something added to the configuration of its relations.
+fn related(added: &str) -> String {
+    NESTED.replace(
+        "\"max_sentences\": 1",
+        &format!("\"max_sentences\": 1, \"threshold\": 0.0, {added}"),
+    )
+}
+
+#[test]
+fn a_symmetric_relation_is_reported_once_and_learned_in_both_directions() {
+    let (network, _) = network(&related(r#""symmetric": ["founder_of"]"#));
+    let text = ["Maria Keller founded Nordlicht .", "She sold the company ."];
+    let found = &annotate(&network, &[doc(&text)], &for_tasks(&["relation"]))[0];
+    // Without a threshold every pair is related.
+    let of = |label: &str| -> Vec<(usize, usize)> {
+        let relations = found.relations.iter().filter(|r| r.label == label);
+        relations.map(|r| (r.head, r.tail)).collect()
+    };
+    let (both, once) = (of("seller_of"), of("founder_of"));
+    assert!(!once.is_empty() && both.len() == 2 * once.len(), "{both:?} {once:?}");
+    assert!(
+        once.iter()
+            .all(|(head, tail)| { found.mentions[*head].span() < found.mentions[*tail].span() })
+    );
+
+    let (maria, nordlicht) = (Span::new(0, 2), Span::new(3, 4));
+    let gold = |label: &str, head: Span, tail: Span| {
+        let mut build = DocumentBuilder::new(doc(&text[..1]));
+        build.label(maria, "ner", "PER", None);
+        build.label(nordlicht, "ner", "ORG", None);
+        build.relation("relation", label, head, tail, None);
+        loss(&network, "relation", &build.finish())
+    };
+    let ways = |label| (gold(label, maria, nordlicht), gold(label, nordlicht, maria));
+    let (there, back) = ways("founder_of");
+    assert_eq!(there, back);
+    let (there, back) = ways("seller_of");
+    assert_ne!(there, back);
+}
+
+#[test]
+fn a_symmetric_label_that_the_task_lacks_is_named() {
+    let config = ModelConfig::from_json(&related(r#""symmetric": ["spouse"]"#)).unwrap();
+    let error = Network::new(&config, &vocabularies(), &mut Params::random(Device::Cpu));
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("`spouse`") && error.contains("founder_of, seller_of"), "{error}");
+}
+
 #[test]
 fn every_loss_falls_by_gradient_descent() {
     let document = gold();

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use indexmap::IndexMap;
+
 use super::{
     CONFIG_FORMAT, CharsConfig, ContextConfig, EMBEDDING, EmbeddingConfig, EncoderConfig,
     HeadConfig, ModelConfig, TaskConfig, WordsConfig,
@@ -34,6 +36,21 @@ impl ModelConfig {
         }
         if let Some(unused) = self.encoders.keys().find(|n| !used.contains(n.as_str())) {
             return Err(Error::config(format!("encoder `{unused}` is used by no task")));
+        }
+        Ok(())
+    }
+
+    /// Refuses labels of the configuration that a task does not have. Apart from
+    /// [`Self::check`], since the labels come from the data.
+    pub fn check_labels(&self, labels: &IndexMap<String, Vec<String>>) -> Result<()> {
+        for (name, task) in &self.tasks {
+            let known = labels.get(name).map_or(&[][..], Vec::as_slice);
+            if let Some(unknown) = task.head.symmetric().iter().find(|l| !known.contains(l)) {
+                return Err(Error::config(format!(
+                    "task `{name}`: symmetric names the label `{unknown}`, which the task does not have; it has {}",
+                    known.join(", ")
+                )));
+            }
         }
         Ok(())
     }

@@ -191,6 +191,10 @@ pub enum HeadConfig {
         rivalry: f64,
         #[serde(default)]
         feedforward_dropout: f64,
+        /// Labels whose arguments have no order, such as `spouse`: learned both ways, reported
+        /// once, right either way.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        symmetric: Vec<String>,
     },
     /// Coreference: spans ranked as mentions, antecedents ranked for each mention.
     MentionRanking(MentionRankingConfig),
@@ -293,6 +297,14 @@ impl HeadConfig {
                 Some(arguments)
             }
             _ => None,
+        }
+    }
+
+    /// The labels whose arguments have no order.
+    pub fn symmetric(&self) -> &[String] {
+        match self {
+            Self::MentionPairs { symmetric, .. } => symmetric,
+            _ => &[],
         }
     }
 }

@@ -2,12 +2,14 @@
 
 mod clusters;
 mod crossing;
+mod facts;
 mod matching;
 mod pairs;
 mod viterbi;
 
 pub use clusters::clusters_from_antecedents;
 pub use crossing::without_crossings;
+pub use facts::{Fact, FactPool, FactRule};
 pub use matching::matches;
 pub use pairs::{EntityPairs, MentionPair, name_groups};
 pub use viterbi::Crf;

@@ -20,6 +20,7 @@ pub struct EntityPairs {
     mentions: Vec<MentionPair>,
     group: Vec<i64>,
     entities: Vec<(usize, usize)>,
+    spans: Vec<Span>,
 }
 
 impl EntityPairs {
@@ -37,7 +38,12 @@ impl EntityPairs {
         // In text order, so that for each mention only its neighbourhood is looked at.
         let mut order: Vec<usize> = (0..mentions.len()).collect();
         order.sort_by_key(|&m| mentions[m].0);
-        let mut pairs = Self { mentions: Vec::new(), group: Vec::new(), entities: Vec::new() };
+        let mut pairs = Self {
+            mentions: Vec::new(),
+            group: Vec::new(),
+            entities: Vec::new(),
+            spans: mentions.iter().map(|m| m.0).collect(),
+        };
         let mut index = HashMap::new();
         for (at, &a) in order.iter().enumerate() {
             for &b in &order[at + 1..] {
@@ -78,6 +84,11 @@ impl EntityPairs {
     /// For each mention pair, the index of its entity pair.
     pub fn group(&self) -> &[i64] {
         &self.group
+    }
+
+    /// Whether mention `a` stands before mention `b` in the text.
+    pub fn is_before(&self, a: usize, b: usize) -> bool {
+        self.spans[a] < self.spans[b]
     }
 
     /// The entity pairs, as (head entity, tail entity).

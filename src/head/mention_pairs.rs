@@ -8,7 +8,8 @@
 //! ```
 //!
 //! where `context` is the mean of the encoder between two mentions of one sentence. Labels are
-//! independent (several per pair). A fact holds between entities, and one pair of their mentions
+//! independent (several per pair); a symmetric one is gold in both directions, and its logit the
+//! mean of both. A fact holds between entities, and one pair of their mentions
 //! states it: the logits of an entity pair are the logsumexp over its mention pairs, as in
 //! multiple-instance learning. In training entities are the gold clusters, later mentions of
 //! one name. The cost grows with the mention pairs within `max_sentences`, not with tokens.
@@ -19,7 +20,7 @@ use tch::{Kind, Tensor};
 
 use super::sums::{mean_between, running_sums};
 use super::{DocumentInput, GoldRelations};
-use crate::decode::{EntityPairs, MentionPair, name_groups};
+use crate::decode::{EntityPairs, Fact, FactPool, FactRule, MentionPair, name_groups};
 use crate::params::{Init, Params};
 use crate::{Cancel, Result, Span};
 
@@ -59,13 +60,15 @@ struct Mentions<'a> {
 }
 
 /// The numbers of the configuration that the head keeps.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct MentionPairsOptions {
     pub hidden: i64,
     pub max_sentences: usize,
     pub threshold: f64,
     pub rivalry: f64,
     pub feedforward_dropout: f64,
+    /// For each label, whether its arguments have no order.
+    pub symmetric: Vec<bool>,
 }
 
 impl MentionPairs {
@@ -144,10 +147,16 @@ impl MentionPairs {
         for row in weight.chunks_mut(self.labels).filter(|_| !gold.open.is_empty()) {
             gold.open.iter().for_each(|&label| row[label] = 0.0);
         }
-        for &(head, tail, label) in &gold.relations {
+        let mut hold = |head: usize, tail: usize, label: usize| {
             if let Some(pair) = index.get(&(groups[head], groups[tail])) {
                 target[pair * self.labels + label] = 1.0;
                 weight[pair * self.labels + label] = 1.0;
+            }
+        };
+        for &(head, tail, label) in &gold.relations {
+            hold(head, tail, label);
+            if self.options.symmetric[label] {
+                hold(tail, head, label);
             }
         }
         let device = mentions.vectors.device();
@@ -169,59 +178,33 @@ impl MentionPairs {
         Ok(loss.f_div_scalar(rows as i64)?)
     }
 
-    /// Relations `(head, tail, label, probability)` by mention index: for each fact between two
-    /// names, the pair of mentions that states it most clearly.
+    /// Relations by mention index: for each fact between two names, the pair of mentions that
+    /// states it most clearly.
     pub fn decode(
         &self,
         x: &DocumentInput,
         mentions: &[(Span, usize)],
         cancel: &Cancel,
-    ) -> Result<Vec<(usize, usize, usize, f32)>> {
+    ) -> Result<Vec<Fact>> {
         if mentions.is_empty() {
             return Ok(Vec::new());
         }
         let prepared = self.mentions(x, mentions, false)?;
         let groups = name_groups(mentions, &x.keys);
         let pairs = EntityPairs::new(mentions, &groups, &x.sentences, self.options.max_sentences);
-        let labels = self.labels;
-        let mut pooled = vec![0_f64; pairs.entities().len() * labels];
-        let mut best = vec![(f32::NEG_INFINITY, 0_usize); pooled.len()];
+        let mut pool = FactPool::new(&pairs, self.labels);
         for start in (0..pairs.len()).step_by(BLOCK) {
             cancel.check()?;
             let block = start..pairs.len().min(start + BLOCK);
             let logits =
                 self.pair_logits(&prepared, &pairs.mention_pairs()[block.clone()], false)?;
             let logits = Vec::<f32>::try_from(logits.f_contiguous()?.f_view([-1])?)?;
-            for (row, pair) in block.enumerate() {
-                let group = pairs.group()[pair] as usize;
-                for label in 0..labels {
-                    let logit = logits[row * labels + label].clamp(-30.0, 30.0);
-                    pooled[group * labels + label] += f64::from(logit).exp();
-                    if logit > best[group * labels + label].0 {
-                        best[group * labels + label] = (logit, pair);
-                    }
-                }
+            for (pair, logits) in block.zip(logits.chunks(self.labels)) {
+                pool.add(pair, logits);
             }
         }
-        let probability = |cell: usize| pooled[cell] / (1.0 + pooled[cell]); // it sums e^logit
-        // The best fact of each head and label: far weaker ones beside it are seldom right.
-        let mut strongest: HashMap<(usize, usize), f64> = HashMap::new();
-        for cell in 0..pooled.len() {
-            let key = (pairs.entities()[cell / labels].0, cell % labels);
-            let best = strongest.entry(key).or_default();
-            *best = best.max(probability(cell));
-        }
-        let mut found = Vec::new();
-        for (cell, &(_, pair)) in best.iter().enumerate() {
-            let (head, label) = (pairs.entities()[cell / labels].0, cell % labels);
-            let least = self.options.rivalry * strongest[&(head, label)];
-            if probability(cell) > self.options.threshold && probability(cell) >= least {
-                let pair = pairs.mention_pairs()[pair];
-                found.push((pair.head, pair.tail, label, probability(cell) as f32));
-            }
-        }
-        found.sort_by_key(|&(head, tail, label, _)| (head, tail, label));
-        Ok(found)
+        let MentionPairsOptions { threshold, rivalry, symmetric, .. } = &self.options;
+        Ok(pool.facts(&FactRule { threshold: *threshold, rivalry: *rivalry, symmetric }))
     }
 
     fn mentions<'a>(

@@ -245,7 +245,10 @@ impl Compared<'_> {
             let mut facts = Facts::new();
             for r in doc.relations.iter().filter(|r| r.task == layer) {
                 let [head, tail] = [r.head, r.tail].map(|m| doc.mentions[m].span());
-                let list = facts.entry((of(head), of(tail))).or_default();
+                // Each argument with its span, so that both change places together.
+                let ((from, head), (to, tail)) =
+                    self.options.ordered(&r.label, (of(head), head), (of(tail), tail));
+                let list = facts.entry((from, to)).or_default();
                 if !list.iter().any(|(label, ..)| *label == r.label) {
                     list.push((r.label.clone(), [head, tail], r.score));
                 }
@@ -438,6 +441,18 @@ mod tests {
             Fault::Direction,
         ];
         assert_eq!(faults, expected);
+    }
+
+    #[test]
+    fn a_symmetric_relation_has_no_wrong_direction() {
+        let at = |n: usize| Span::new(n, n + 1);
+        let gold = build(|b| b.relation("relation", "r", at(4), at(5), None));
+        let found = build(|b| b.relation("relation", "r", at(5), at(4), Some(0.9)));
+        let symmetric = ["r".to_owned()].into();
+        let options = ScoreOptions { symmetric, ..ScoreOptions::default() };
+        let (kind, layer) = (TaskKind::Relations, "relation");
+        assert!(errors(kind, layer, layer, &gold, &found, &options).items.is_empty());
+        assert!(!faults(kind, layer, &gold, &found).is_empty());
     }
 
     #[test]

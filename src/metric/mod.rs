@@ -35,6 +35,9 @@ pub struct ScoreOptions {
     /// Gold items with other labels are left out, and counted; absent means all count.
     pub known_labels: Option<BTreeSet<String>>,
     pub singletons: Singletons,
+    /// Relation labels whose arguments have no order: right in either direction, and both
+    /// directions are one fact.
+    pub symmetric: BTreeSet<String>,
 }
 
 /// Whether coreference clusters of one mention count.

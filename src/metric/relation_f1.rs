@@ -9,6 +9,8 @@
 //! in DocRED: a predicted relation is right when its head is a mention of the fact's one entity
 //! and its tail of the other, span for span; stating one fact several times counts once. So do
 //! wrong ones about mentions that the gold lacks and the prediction takes for one entity.
+//!
+//! The arguments of a symmetric label have no order.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -61,7 +63,7 @@ pub(super) fn score<'a>(
                     _ => Argument::Span(mention.span()),
                 }
             };
-            ((argument(r.head), argument(r.tail)), r.label.as_str())
+            (options.ordered(&r.label, argument(r.head), argument(r.tail)), r.label.as_str())
         };
         let gold_facts: BTreeSet<Fact> = gold.iter().map(|r| fact(gold_doc, r)).collect();
         let predicted: Vec<&Relation> = of_layer(predicted_doc, layer)
@@ -77,15 +79,17 @@ pub(super) fn score<'a>(
         };
         boundaries.add(&ends(&gold_facts), &ends(&predicted_facts));
         let spans =
-            |doc: &'a Document, relations: &[&'a Relation]| -> BTreeSet<(Span, Span, &str)> {
+            |doc: &'a Document, relations: &[&'a Relation]| -> BTreeSet<((Span, Span), &str)> {
                 let span = |mention: usize| doc.mentions[mention].span();
-                relations.iter().map(|r| (span(r.head), span(r.tail), r.label.as_str())).collect()
+                let ends = |r: &Relation| options.ordered(&r.label, span(r.head), span(r.tail));
+                relations.iter().map(|r| (ends(r), r.label.as_str())).collect()
             };
         mentions.add(&spans(gold_doc, &gold), &spans(predicted_doc, &predicted));
         let tokens =
-            |doc: &'a Document, relations: &[&'a Relation]| -> BTreeSet<(usize, usize, &str)> {
+            |doc: &'a Document, relations: &[&'a Relation]| -> BTreeSet<((usize, usize), &str)> {
                 let last = |mention: usize| doc.mentions[mention].last_token - 1;
-                relations.iter().map(|r| (last(r.head), last(r.tail), r.label.as_str())).collect()
+                let ends = |r: &Relation| options.ordered(&r.label, last(r.head), last(r.tail));
+                relations.iter().map(|r| (ends(r), r.label.as_str())).collect()
             };
         last.add(&tokens(gold_doc, &gold), &tokens(predicted_doc, &predicted));
         labels.add(&gold_facts, &predicted_facts);
@@ -103,6 +107,13 @@ pub(super) fn score<'a>(
         "ignored_predictions": ignored.predicted,
     });
     Score { score: strict.f1(), details }
+}
+
+impl ScoreOptions {
+    /// The arguments of a relation as they are compared: those of a symmetric label in one order.
+    pub(super) fn ordered<T: Ord>(&self, label: &str, head: T, tail: T) -> (T, T) {
+        if self.symmetric.contains(label) && tail < head { (tail, head) } else { (head, tail) }
+    }
 }
 
 fn of_layer<'a>(doc: &'a Document, layer: &str) -> impl Iterator<Item = &'a Relation> {
@@ -170,6 +181,38 @@ mod tests {
         let score = strict(&gold, &predicted);
         assert_eq!(score.score, 0.0);
         assert_eq!(score.details["strict"]["predicted"], 1);
+    }
+
+    #[test]
+    fn a_symmetric_label_matches_in_either_direction_and_counts_once() {
+        let gold = doc(&[(0, 1, "spouse"), (2, 3, "child")], &[1, 5]);
+        let predicted = doc(
+            &[
+                (1, 0, "spouse"),
+                (0, 5, "spouse"),
+                (3, 2, "child"),
+                (2, 4, "spouse"),
+                (4, 2, "spouse"),
+            ],
+            &[],
+        );
+        let options = ScoreOptions {
+            symmetric: std::iter::once("spouse".to_owned()).collect(),
+            ..Default::default()
+        };
+        let pair = std::iter::once((&gold, &predicted));
+        let with = score(pair, "relation", "relation", &options);
+        let counts = |score: &Score, of: &str| {
+            ["correct", "predicted", "gold"].map(|n| score.details[of][n].as_u64().unwrap())
+        };
+        assert_eq!(counts(&with, "strict"), [1, 3, 2]);
+        assert_eq!(counts(&with, "mentions"), [1, 4, 2]);
+        assert_eq!(counts(&with, "last_token"), [1, 4, 2]);
+        // Gold that states both directions states one fact.
+        let both = doc(&[(0, 1, "spouse"), (1, 0, "spouse")], &[]);
+        let pair = std::iter::once((&both, &predicted));
+        assert_eq!(counts(&score(pair, "relation", "relation", &options), "strict")[2], 1);
+        assert_eq!(counts(&strict(&gold, &predicted), "strict"), [1, 5, 2]);
     }
 
     #[test]

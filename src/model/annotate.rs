@@ -278,8 +278,8 @@ impl Network {
                     .map_or(Vec::new(), |s| s.iter().map(|s| (s.span, s.label)).collect());
                 mentions.sort_unstable();
                 let relations = head.decode(&x, &mentions, cancel)?.into_iter();
-                let relations = relations
-                    .map(|(h, t, label, score)| (mentions[h].0, mentions[t].0, label, score));
+                let relations =
+                    relations.map(|f| (mentions[f.head].0, mentions[f.tail].0, f.label, f.score));
                 found.relations.insert(task.to_owned(), relations.collect());
             }
             Head::MentionRanking(head) => {

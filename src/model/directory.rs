@@ -187,6 +187,10 @@ impl Parts {
         })?;
         let labels: IndexMap<String, Vec<String>> = parse(&at(LABELS), &files[LABELS])?;
         check_labels(&config, &labels).map_err(|m| Error::format(at(LABELS), m))?;
+        config.check_labels(&labels).map_err(|e| match e {
+            Error::Config(message) => Error::format(at(CONFIG), message),
+            other => other,
+        })?;
         let vocab = Vocabularies {
             words: vocabulary(&at(WORDS), &files[WORDS])?,
             chars: vocabulary(&at(CHARS), &files[CHARS])?,

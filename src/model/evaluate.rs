@@ -110,6 +110,7 @@ impl Model {
         let options = ScoreOptions {
             known_labels: (!options.all_labels).then_some(known),
             singletons: options.singletons,
+            symmetric: config.tasks[task].head.symmetric().iter().cloned().collect(),
         };
         let task = task.to_owned();
         Ok(Comparison {

@@ -33,6 +33,7 @@ pub struct Network {
 impl Network {
     pub fn new(config: &ModelConfig, vocab: &Vocabularies, params: &mut Params) -> Result<Self> {
         config.check()?;
+        config.check_labels(&vocab.labels)?;
         let graph = Graph::new(config, vocab, params)?;
         let mut heads = IndexMap::new();
         for (name, task) in &config.tasks {
@@ -61,20 +62,23 @@ impl Network {
                         mean_over_padding,
                     )?)
                 }
-                &HeadConfig::MentionPairs {
+                HeadConfig::MentionPairs {
                     hidden,
                     max_sentences,
                     threshold,
                     rivalry,
                     feedforward_dropout,
+                    symmetric,
                     ..
                 } => {
+                    let is_symmetric = |label| symmetric.contains(label);
                     let options = MentionPairsOptions {
-                        hidden,
-                        max_sentences,
-                        threshold,
-                        rivalry,
-                        feedforward_dropout,
+                        hidden: *hidden,
+                        max_sentences: *max_sentences,
+                        threshold: *threshold,
+                        rivalry: *rivalry,
+                        feedforward_dropout: *feedforward_dropout,
+                        symmetric: vocab.labels(name).iter().map(is_symmetric).collect(),
                     };
                     Head::MentionPairs(MentionPairs::new(
                         params, &prefix, encoded, options, labels, arguments,

@@ -229,7 +229,12 @@ impl Trainer {
         let annotated = self.network.annotate(&gold, &options, cancel);
         self.params.assign(&current)?;
         let known = self.network.vocab().labels(task).iter().cloned().collect();
-        let options = ScoreOptions { known_labels: Some(known), singletons: Singletons::Auto };
+        let head = &self.config.model.tasks[task].head;
+        let options = ScoreOptions {
+            known_labels: Some(known),
+            singletons: Singletons::Auto,
+            symmetric: head.symmetric().iter().cloned().collect(),
+        };
         metric::score(data.kind, &data.layer, task, &gold, &annotated?, &options).map(Some)
     }
 
