@@ -76,6 +76,14 @@ impl Params {
         Ok(tensor)
     }
 
+    /// The tensor `name` of `shape`, which is not trained: zeros at first, and what the layer counts
+    /// in it then.
+    pub fn counts(&mut self, name: &str, shape: &[i64]) -> Result<Tensor> {
+        let tensor = self.get(name, shape, Init::Zeros)?;
+        self.freeze(name);
+        Ok(tensor)
+    }
+
     /// An error that names a tensor no layer asked for, if there is one.
     pub fn check_all_used(&self) -> Result<()> {
         match self.tensors.keys().find(|n| !self.used.contains(*n)) {

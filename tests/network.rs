@@ -364,6 +364,33 @@ fn a_symmetric_relation_is_reported_once_and_learned_in_both_directions() {
 }
 
 #[test]
+fn a_constrained_relation_holds_between_types_it_was_seen_with() {
+    let (network, params) = network(&related(r#""constrain": {}"#));
+    let trainable = params.trainable().any(|(name, _)| name == "tasks.relation.seen");
+    assert!(params.tensor("tasks.relation.seen").is_some() && !trainable);
+    let text =
+        ["Maria Keller founded Nordlicht .", "She sold the company .", "In Nordlicht she sold ."];
+    let types = |network: &Network, label: &str| -> std::collections::BTreeSet<(String, String)> {
+        let found = &annotate(network, &[doc(&text)], &for_tasks(&["ner", "relation"]))[0];
+        let of = |mention: usize| found.mentions[mention].labels["ner"].label.clone();
+        let relations = found.relations.iter().filter(|r| r.label == label);
+        relations.map(|r| (of(r.head), of(r.tail))).collect()
+    };
+    // Nothing was seen yet: nothing is forbidden.
+    let before = types(&network, "founder_of");
+    let (head_type, tail_type) = before.first().unwrap().clone();
+    let Some(Head::MentionPairs(head)) = network.head("relation") else { panic!() };
+    let index = |label: &str| usize::from(label == "ORG");
+    let count = |of: usize| head.count(&[(of, index(&tail_type), 0)]).unwrap();
+    count(1 - index(&head_type));
+    let after = types(&network, "founder_of");
+    assert!(!after.contains(&(head_type.clone(), tail_type.clone())), "{before:?} {after:?}");
+    assert_eq!(types(&network, "seller_of"), before);
+    count(index(&head_type));
+    assert!(types(&network, "founder_of").contains(&(head_type, tail_type)));
+}
+
+#[test]
 fn a_symmetric_label_that_the_task_lacks_is_named() {
     let config = ModelConfig::from_json(&related(r#""symmetric": ["spouse"]"#)).unwrap();
     let error = Network::new(&config, &vocabularies(), &mut Params::random(Device::Cpu));

@@ -195,9 +195,21 @@ pub enum HeadConfig {
         /// once, right either way.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         symmetric: Vec<String>,
+        /// Relates only mentions of types that the training data relates so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        constrain: Option<ConstrainConfig>,
     },
     /// Coreference: spans ranked as mentions, antecedents ranked for each mention.
     MentionRanking(MentionRankingConfig),
+}
+
+/// Which types of arguments a relation label allows: those that the training data shows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConstrainConfig {
+    /// Types that were seen less often with a label are noise, unless it has no others.
+    #[serde(default = "one")]
+    pub min_count: usize,
 }
 
 /// Span-ranking coreference (Lee et al. 2017).
@@ -238,6 +250,10 @@ pub struct MentionRankingConfig {
 
 fn yes() -> bool {
     true
+}
+
+fn one() -> usize {
+    1
 }
 
 fn half() -> f64 {

@@ -46,12 +46,12 @@ impl<'a> FactPool<'a> {
         Self { pairs, labels, odds: vec![0.0; cells], best: vec![(f32::NEG_INFINITY, 0); cells] }
     }
 
-    /// Takes the logits of a mention pair, one a label.
+    /// Takes the logits of a mention pair, one a label; minus infinity says nothing.
     pub fn add(&mut self, pair: usize, logits: &[f32]) {
         let group = self.pairs.group()[pair] as usize;
         let cells = group * self.labels..(group + 1) * self.labels;
         let cells = self.odds[cells.clone()].iter_mut().zip(&mut self.best[cells]);
-        for ((odds, best), logit) in cells.zip(logits) {
+        for ((odds, best), logit) in cells.zip(logits).filter(|(_, l)| **l > f32::NEG_INFINITY) {
             let logit = logit.clamp(-SURE, SURE);
             *odds += f64::from(logit).exp();
             if logit > best.0 {
@@ -129,7 +129,7 @@ mod tests {
     /// Three entities of a mention each in one sentence; the mentions come in no order.
     fn pairs() -> EntityPairs {
         let mentions = [(4, 5), (0, 2), (6, 7)].map(|(a, b)| (Span::new(a, b), 0));
-        EntityPairs::new(&mentions, &[0, 1, 2], &[0..9], 0)
+        EntityPairs::new(&mentions, &[0, 1, 2], &[0..9], 0, None)
     }
 
     /// The facts of some logits of (head, tail), 0 by 2 labels; all others are -9.
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn mention_pairs_of_two_entities_add_up() {
         let mentions = [(0, 1), (2, 3), (4, 5)].map(|(a, b)| (Span::new(a, b), 0));
-        let pairs = EntityPairs::new(&mentions, &[0, 1, 0], &[0..9], 0);
+        let pairs = EntityPairs::new(&mentions, &[0, 1, 0], &[0..9], 0, None);
         let mut pool = FactPool::new(&pairs, 1);
         for (at, pair) in pairs.mention_pairs().iter().enumerate() {
             pool.add(at, &[if pair.tail == 1 { -0.2 + pair.head as f32 * 0.1 } else { -40.0 }]);

@@ -5,6 +5,7 @@ mod crossing;
 mod facts;
 mod matching;
 mod pairs;
+mod type_pairs;
 mod viterbi;
 
 pub use clusters::clusters_from_antecedents;
@@ -12,6 +13,7 @@ pub use crossing::without_crossings;
 pub use facts::{Fact, FactPool, FactRule};
 pub use matching::matches;
 pub use pairs::{EntityPairs, MentionPair, name_groups};
+pub use type_pairs::TypePairs;
 pub use viterbi::Crf;
 
 use crate::Span;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::TypePairs;
 use crate::Span;
 
 /// Two mentions, by their index.
@@ -24,13 +25,18 @@ pub struct EntityPairs {
 }
 
 impl EntityPairs {
-    /// `entity` gives each mention its entity; `sentences` are token ranges in order.
+    /// `mentions` are spans and types, `entity` gives each its entity; `sentences` are token ranges
+    /// in order. Only types are paired that `types` says may be related, if it is given.
     pub fn new(
         mentions: &[(Span, usize)],
         entity: &[usize],
         sentences: &[Range<usize>],
         max_sentences: usize,
+        types: Option<&TypePairs>,
     ) -> Self {
+        let may_relate = |head: usize, tail: usize| {
+            types.is_none_or(|types| types.may_relate(mentions[head].1, mentions[tail].1))
+        };
         let sentence_of: Vec<usize> = mentions
             .iter()
             .map(|(span, _)| sentences.partition_point(|s| s.end <= span.first))
@@ -54,7 +60,8 @@ impl EntityPairs {
                 if entity[a] == entity[b] {
                     continue;
                 }
-                for (head, tail) in [(a, b), (b, a)] {
+                let directions = [(a, b), (b, a)].into_iter();
+                for (head, tail) in directions.filter(|&(head, tail)| may_relate(head, tail)) {
                     let key = (entity[head], entity[tail]);
                     let group = *index.entry(key).or_insert_with(|| {
                         pairs.entities.push(key);
@@ -138,10 +145,20 @@ mod tests {
         let mentions: Vec<_> = [(0, 1), (2, 3), (5, 6), (9, 10)]
             .map(|(first, last)| (Span::new(first, last), 0))
             .to_vec();
-        let pairs = EntityPairs::new(&mentions, &[0, 1, 0, 2], &[0..4, 4..8, 8..12], 1);
+        let pairs = EntityPairs::new(&mentions, &[0, 1, 0, 2], &[0..4, 4..8, 8..12], 1, None);
         let found: Vec<_> = pairs.mention_pairs().iter().map(|p| (p.head, p.tail)).collect();
         assert_eq!(found, [(0, 1), (1, 0), (1, 2), (2, 1), (2, 3), (3, 2)]);
         assert_eq!(pairs.entities(), [(0, 1), (1, 0), (0, 2), (2, 0)]);
         assert_eq!(pairs.group(), [0, 1, 1, 0, 2, 3]);
+    }
+
+    #[test]
+    fn types_that_no_label_allows_are_not_paired() {
+        let mentions: Vec<_> =
+            [0, 1, 0].iter().enumerate().map(|(at, &of)| (Span::new(at, at + 1), of)).collect();
+        let types = TypePairs::from_counts(&[0.0, 1.0, 0.0, 0.0], 2, 1, 1, &[false]);
+        let pairs = EntityPairs::new(&mentions, &[0, 1, 2], &[0..3], 0, Some(&types));
+        let found: Vec<_> = pairs.mention_pairs().iter().map(|p| (p.head, p.tail)).collect();
+        assert_eq!(found, [(0, 1), (2, 1)]);
     }
 }

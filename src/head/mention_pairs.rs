@@ -12,7 +12,8 @@
 //! mean of both. A fact holds between entities, and one pair of their mentions
 //! states it: the logits of an entity pair are the logsumexp over its mention pairs, as in
 //! multiple-instance learning. In training entities are the gold clusters, later mentions of
-//! one name. The cost grows with the mention pairs within `max_sentences`, not with tokens.
+//! one name. The cost grows with the mention pairs within `max_sentences`, not with tokens; types
+//! that no label was seen with are not paired, if the configuration says so.
 
 use std::collections::HashMap;
 
@@ -20,7 +21,7 @@ use tch::{Kind, Tensor};
 
 use super::sums::{mean_between, running_sums};
 use super::{DocumentInput, GoldRelations};
-use crate::decode::{EntityPairs, Fact, FactPool, FactRule, MentionPair, name_groups};
+use crate::decode::{EntityPairs, Fact, FactPool, FactRule, MentionPair, TypePairs, name_groups};
 use crate::params::{Init, Params};
 use crate::{Cancel, Result, Span};
 
@@ -45,6 +46,8 @@ pub struct MentionPairs {
     sentences: Tensor,         // (SENTENCES, hidden)
     output: (Tensor, Tensor),  // (labels, hidden), (labels)
     type_bias: Tensor,         // (argument labels, argument labels, labels)
+    /// How often the training data related which types: (argument labels, argument labels, labels).
+    seen: Option<Tensor>,
     argument_labels: i64,
     labels: usize,
     options: MentionPairsOptions,
@@ -57,6 +60,7 @@ struct Mentions<'a> {
     head: Tensor,    // (mentions, hidden)
     tail: Tensor,    // (mentions, hidden)
     sums: Tensor,    // of the encoder's rows
+    allowed: Option<TypePairs>,
 }
 
 /// The numbers of the configuration that the head keeps.
@@ -69,6 +73,8 @@ pub struct MentionPairsOptions {
     pub feedforward_dropout: f64,
     /// For each label, whether its arguments have no order.
     pub symmetric: Vec<bool>,
+    /// How often types must have been seen with a label to be allowed; absent means all are.
+    pub min_count: Option<usize>,
 }
 
 impl MentionPairs {
@@ -84,7 +90,8 @@ impl MentionPairs {
         let mut get =
             |name: &str, shape: &[i64], init| params.get(&format!("{prefix}.{name}"), shape, init);
         let xavier = Init::XavierUniform;
-        Ok(Self {
+        let shape = [types, types, columns];
+        let layers = Self {
             types: get("types", &[types, TYPE_SIZE], Init::Normal(0.5))?,
             mention: (
                 get("mention.weight", &[hidden, 3 * input + TYPE_SIZE], xavier)?,
@@ -105,10 +112,39 @@ impl MentionPairs {
                 get("output.bias", &[columns], Init::Constant(-4.0))?,
             ),
             type_bias: get("type_bias", &[types, types, columns], Init::Zeros)?,
+            seen: None,
             argument_labels: types,
             labels,
             options,
-        })
+        };
+        let seen =
+            layers.options.min_count.map(|_| params.counts(&format!("{prefix}.seen"), &shape));
+        Ok(Self { seen: seen.transpose()?, ..layers })
+    }
+
+    /// Counts types that the training data relates: head, tail and label.
+    pub fn count(&self, seen: &[(usize, usize, usize)]) -> Result<()> {
+        let Some(counts) = &self.seen else { return Ok(()) };
+        let _guard = tch::no_grad_guard();
+        let types = self.argument_labels as usize;
+        let mut added = vec![0_f32; types * types * self.labels];
+        for &(head, tail, label) in seen {
+            added[(head * types + tail) * self.labels + label] += 1.0;
+        }
+        let added =
+            Tensor::f_from_slice(&added)?.f_view_as(counts)?.f_to_device(counts.device())?;
+        let _ = counts.shallow_clone().f_add_(&added)?;
+        Ok(())
+    }
+
+    /// The types that may be related; `None` where all may.
+    fn allowed(&self) -> Result<Option<TypePairs>> {
+        let (Some(seen), Some(min_count)) = (&self.seen, self.options.min_count) else {
+            return Ok(None);
+        };
+        let counts = Vec::<f32>::try_from(seen.f_contiguous()?.f_view([-1])?)?;
+        let (types, symmetric) = (self.argument_labels as usize, &self.options.symmetric);
+        Ok(Some(TypePairs::from_counts(&counts, types, self.labels, min_count, symmetric)))
     }
 
     /// Mean over entity pairs of the summed binary cross-entropy of their labels.
@@ -124,12 +160,15 @@ impl MentionPairs {
         let alone = mentions.len(); // entity numbers of mentions without one start here
         let groups: Vec<usize> =
             mentions.iter().enumerate().map(|(i, m)| m.2.unwrap_or(alone + i)).collect();
-        let pairs = EntityPairs::new(&spans, &groups, &x.sentences, self.options.max_sentences);
+        let allowed = self.allowed()?;
+        let far = self.options.max_sentences;
+        let pairs = EntityPairs::new(&spans, &groups, &x.sentences, far, allowed.as_ref());
         if pairs.is_empty() {
             // Keeps the graph, so that a document without pairs can stand in a batch.
             return Ok(self.output.1.f_sum(Kind::Float)?.f_mul_scalar(0.0)?);
         }
-        self.pair_loss(&self.mentions(x, &spans, true)?, &groups, &pairs, gold)
+        let mentions = self.mentions(x, &spans, allowed, true)?;
+        self.pair_loss(&mentions, &groups, &pairs, gold)
     }
 
     fn pair_loss(
@@ -158,6 +197,17 @@ impl MentionPairs {
             if self.options.symmetric[label] {
                 hold(tail, head, label);
             }
+        }
+        if let Some(allowed) = &mentions.allowed {
+            // What can never be predicted is nothing to learn: rare types that gold relates.
+            let mut open = vec![false; target.len()];
+            for (pair, &group) in pairs.mention_pairs().iter().zip(pairs.group()) {
+                let types =
+                    allowed.labels(mentions.spans[pair.head].1, mentions.spans[pair.tail].1);
+                let cells = &mut open[group as usize * self.labels..][..self.labels];
+                cells.iter_mut().zip(types).for_each(|(cell, may)| *cell |= may);
+            }
+            weight.iter_mut().zip(open).filter(|(_, open)| !open).for_each(|(w, _)| *w = 0.0);
         }
         let device = mentions.vectors.device();
         let shape = [rows as i64, self.labels as i64];
@@ -189,9 +239,11 @@ impl MentionPairs {
         if mentions.is_empty() {
             return Ok(Vec::new());
         }
-        let prepared = self.mentions(x, mentions, false)?;
         let groups = name_groups(mentions, &x.keys);
-        let pairs = EntityPairs::new(mentions, &groups, &x.sentences, self.options.max_sentences);
+        let allowed = self.allowed()?;
+        let far = self.options.max_sentences;
+        let pairs = EntityPairs::new(mentions, &groups, &x.sentences, far, allowed.as_ref());
+        let prepared = self.mentions(x, mentions, allowed, false)?;
         let mut pool = FactPool::new(&pairs, self.labels);
         for start in (0..pairs.len()).step_by(BLOCK) {
             cancel.check()?;
@@ -211,6 +263,7 @@ impl MentionPairs {
         &self,
         x: &DocumentInput,
         spans: &'a [(Span, usize)],
+        allowed: Option<TypePairs>,
         train: bool,
     ) -> Result<Mentions<'a>> {
         let index = |f: fn(&(Span, usize)) -> i64| -> Result<Tensor> {
@@ -238,10 +291,12 @@ impl MentionPairs {
             tail: vectors.f_linear::<&Tensor>(&self.tail, None)?,
             vectors,
             sums,
+            allowed,
         })
     }
 
-    /// Logits of mention pairs: (pairs, labels).
+    /// Logits of mention pairs, minus infinity where a label does not allow their types:
+    /// (pairs, labels).
     fn pair_logits(
         &self,
         mentions: &Mentions,
@@ -288,9 +343,17 @@ impl MentionPairs {
         let hidden = hidden
             .f_relu()? // (pairs, hidden)
             .f_dropout(self.options.feedforward_dropout, train)?;
-        Ok(hidden
+        let types = column(6)?;
+        let logits = hidden
             .f_linear(&self.output.0, Some(&self.output.1))?
-            .f_add(&self.type_bias.f_flatten(0, 1)?.f_index_select(0, &column(6)?)?)?)
+            .f_add(&self.type_bias.f_flatten(0, 1)?.f_index_select(0, &types)?)?;
+        let Some(allowed) = &mentions.allowed else { return Ok(logits) };
+        let value = |&may: &bool| if may { 0.0 } else { f32::NEG_INFINITY };
+        let added: Vec<f32> = allowed.all().iter().map(value).collect();
+        let added = Tensor::f_from_slice(&added)?
+            .f_view([-1, self.labels as i64])? // (argument labels squared, labels)
+            .f_to_device(device)?;
+        Ok(logits.f_add(&added.f_index_select(0, &types)?)?)
     }
 }
 

@@ -1,11 +1,11 @@
 //! What the heads learn from: the gold of examples, by position in them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{AnnotateOptions, Network};
 use crate::feature::Example;
-use crate::head::{GoldRelations, GoldSpans};
-use crate::{Cancel, Label, Result, Span};
+use crate::head::{GoldRelations, GoldSpans, Head};
+use crate::{Cancel, Document, Label, Mention, Result, Span};
 
 impl Network {
     /// Labelled spans of each example. Labels that the model does not know are left out, or where
@@ -118,6 +118,43 @@ impl Network {
                 .extend(found.into_iter().filter(|m| !overlaps(m.0)).map(|(s, l)| (s, l, None)));
         }
         Ok((mentions, GoldRelations { relations, open: self.open_labels(task, example) }))
+    }
+
+    /// Counts for a relation task which types of arguments a document relates by which label: those
+    /// of any mentions of the two entities, once a fact.
+    pub(crate) fn count_types(&self, task: &str, doc: &Document) -> Result<()> {
+        let (Some(Head::MentionPairs(head)), Some(config)) =
+            (self.heads.get(task), self.config.tasks.get(task))
+        else {
+            return Ok(());
+        };
+        let arguments = config.head.arguments().unwrap_or_default();
+        let (layer, argument_layer) = (self.config.layer(task), self.config.layer(arguments));
+        let known = |label: &Label| self.vocab.label(arguments, &label.label);
+        // As in `gold_relations`: where the arguments' layer is silent, another may say the type.
+        let label = |m: &Mention| match m.labels.get(argument_layer) {
+            Some(label) => known(label),
+            None => m.labels.values().find_map(known),
+        };
+        let types = |mention: usize| -> BTreeSet<usize> {
+            let mention = &doc.mentions[mention];
+            let cluster = mention.cluster.and_then(|c| doc.clusters.get(c));
+            let others = cluster.into_iter().flat_map(|c| &c.mentions).map(|&m| &doc.mentions[m]);
+            others.chain([mention]).filter_map(label).collect()
+        };
+        let entity = |mention: usize| match doc.mentions[mention].cluster {
+            Some(cluster) => (1, cluster),
+            None => (0, mention),
+        };
+        let mut seen = BTreeSet::new();
+        for relation in doc.relations.iter().filter(|r| r.task == layer) {
+            let Some(label) = self.vocab.label(task, &relation.label) else { continue };
+            let (heads, tails) = (types(relation.head), types(relation.tail));
+            let fact = (entity(relation.head), entity(relation.tail));
+            let pairs = heads.iter().flat_map(|&h| tails.iter().map(move |&t| (h, t)));
+            seen.extend(pairs.map(|(head, tail)| (fact, (head, tail, label))));
+        }
+        head.count(&seen.into_iter().map(|(_, types)| types).collect::<Vec<_>>())
     }
 
     /// The mentions that `task` finds in an example, as it now is.

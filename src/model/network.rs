@@ -69,6 +69,7 @@ impl Network {
                     rivalry,
                     feedforward_dropout,
                     symmetric,
+                    constrain,
                     ..
                 } => {
                     let is_symmetric = |label| symmetric.contains(label);
@@ -79,6 +80,7 @@ impl Network {
                         rivalry: *rivalry,
                         feedforward_dropout: *feedforward_dropout,
                         symmetric: vocab.labels(name).iter().map(is_symmetric).collect(),
+                        min_count: constrain.map(|c| c.min_count),
                     };
                     Head::MentionPairs(MentionPairs::new(
                         params, &prefix, encoded, options, labels, arguments,

@@ -111,6 +111,10 @@ impl Setup {
                 if let Some(start) = &start {
                     start.copy_into(&params, &config.training.fresh)?;
                 }
+                // To what the model to start from has seen comes what this run shows.
+                for (name, data) in &data {
+                    data.train.iter().try_for_each(|doc| network.count_types(name, doc))?;
+                }
                 network
             }
         };
