@@ -258,8 +258,8 @@ fn a_raised_flag_stops_the_work_inside_a_document() {
     assert!(matches!(coref.decode(&x(37), &raised), Err(Error::Cancelled)));
     let Some(Head::MentionPairs(pairs)) = network.head("relation") else { panic!("relation") };
     let mentions = [(Span::new(0, 2), 0), (Span::new(3, 4), 1)];
-    assert!(pairs.decode(&x(16), &mentions, &Cancel::new()).is_ok());
-    assert!(matches!(pairs.decode(&x(16), &mentions, &raised), Err(Error::Cancelled)));
+    assert!(pairs.decode(&x(16), &mentions, &[], &Cancel::new()).is_ok());
+    assert!(matches!(pairs.decode(&x(16), &mentions, &[], &raised), Err(Error::Cancelled)));
 }
 
 #[test]
@@ -388,6 +388,34 @@ fn a_constrained_relation_holds_between_types_it_was_seen_with() {
     assert_eq!(types(&network, "seller_of"), before);
     count(index(&head_type));
     assert!(types(&network, "founder_of").contains(&(head_type, tail_type)));
+}
+
+#[test]
+fn entities_come_from_a_coreference_task_of_the_model() {
+    let (network, _) = network(&related(r#""entities": "coref""#));
+    // Whether the clusters are wanted or not, the relations are those between their entities.
+    let document = doc(&["Maria Keller founded Nordlicht .", "She sold the company ."]);
+    let relations = |network: &Network, tasks: &[&str]| {
+        let found = annotate(network, std::slice::from_ref(&document), &for_tasks(tasks));
+        assert!(tasks.len() == 3 || found[0].clusters.is_empty());
+        found[0].relations.len()
+    };
+    let count = relations(&network, &["relation"]);
+    assert_eq!(relations(&network, &["ner", "relation", "coref"]), count);
+    // What coreference takes for one entity is not related to itself.
+    let one_cluster = |config: String| {
+        let all = config.replace("\"spans_per_word\": 0.4", "\"spans_per_word\": 9.0");
+        all.replace("\"singletons\": true", "\"none_score\": -1000.0")
+    };
+    let (joined, _) = self::network(&one_cluster(related(r#""entities": "coref""#)));
+    let (apart, _) = self::network(&one_cluster(related(r#""symmetric": []"#)));
+    let (joined, apart) = (relations(&joined, &["relation"]), relations(&apart, &["relation"]));
+    assert!(joined < apart, "{joined} {apart}");
+    let config = ModelConfig::from_json(&related(r#""entities": "coref""#)).unwrap();
+    let part = config.restrict(&["relation".to_owned()]).unwrap();
+    assert_eq!(part.tasks.keys().collect::<Vec<_>>(), ["ner", "relation", "coref"]);
+    let error = ModelConfig::from_json(&related(r#""entities": "ner""#)).unwrap_err().to_string();
+    assert!(error.contains("entities `ner` is no coreference task"), "{error}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::{
     CONFIG_FORMAT, CharsConfig, ContextConfig, EMBEDDING, EmbeddingConfig, EncoderConfig,
-    HeadConfig, ModelConfig, TaskConfig, WordsConfig,
+    HeadConfig, ModelConfig, TaskConfig, TaskKind, WordsConfig,
 };
 use crate::{Error, Result};
 
@@ -118,6 +118,14 @@ impl ModelConfig {
                         "task `{name}`: arguments `{arguments}` is not a task"
                     )));
                 }
+            }
+        }
+        if let Some(entities) = task.head.entities() {
+            let kind = self.tasks.get(entities).map(|t| t.head.kind());
+            if kind != Some(TaskKind::Coreference) {
+                return Err(Error::config(format!(
+                    "task `{name}`: entities `{entities}` is no coreference task of the model"
+                )));
             }
         }
         match &task.head {

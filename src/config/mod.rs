@@ -198,6 +198,10 @@ pub enum HeadConfig {
         /// Relates only mentions of types that the training data relates so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         constrain: Option<ConstrainConfig>,
+        /// The coreference task whose clusters say which mentions are one entity, beside their
+        /// names.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        entities: Option<String>,
     },
     /// Coreference: spans ranked as mentions, antecedents ranked for each mention.
     MentionRanking(MentionRankingConfig),
@@ -316,6 +320,19 @@ impl HeadConfig {
         }
     }
 
+    /// The task whose clusters this head takes for entities.
+    pub fn entities(&self) -> Option<&str> {
+        match self {
+            Self::MentionPairs { entities, .. } => entities.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The tasks whose predictions this head reads.
+    pub fn needs(&self) -> impl Iterator<Item = &str> + Clone {
+        self.arguments().into_iter().chain(self.entities())
+    }
+
     /// The labels whose arguments have no order.
     pub fn symmetric(&self) -> &[String] {
         match self {
@@ -362,7 +379,7 @@ impl ModelConfig {
         order.push(name);
     }
 
-    /// The part of the model that `tasks` need: the tasks whose mentions they relate, and the
+    /// The part of the model that `tasks` need: the tasks whose predictions they read, and the
     /// encoders below them.
     pub fn restrict(&self, tasks: &[String]) -> Result<Self> {
         let mut needed = BTreeSet::new();
@@ -375,7 +392,7 @@ impl ModelConfig {
                 )));
             };
             needed.insert(name.as_str());
-            needed.extend(task.head.arguments());
+            needed.extend(task.head.needs());
         }
         let encoders = self.encoder_order(needed.iter().copied());
         let mut part = self.clone();

@@ -12,7 +12,7 @@ pub use clusters::clusters_from_antecedents;
 pub use crossing::without_crossings;
 pub use facts::{Fact, FactPool, FactRule};
 pub use matching::matches;
-pub use pairs::{EntityPairs, MentionPair, name_groups};
+pub use pairs::{EntityPairs, MentionPair, join_clusters, name_groups};
 pub use type_pairs::TypePairs;
 pub use viterbi::Crf;
 

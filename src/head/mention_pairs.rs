@@ -12,7 +12,7 @@
 //! mean of both. A fact holds between entities, and one pair of their mentions
 //! states it: the logits of an entity pair are the logsumexp over its mention pairs, as in
 //! multiple-instance learning. In training entities are the gold clusters, later mentions of
-//! one name. The cost grows with the mention pairs within `max_sentences`, not with tokens; types
+//! one name, joined by the clusters of a coreference task if the configuration names one. The cost grows with the mention pairs within `max_sentences`, not with tokens; types
 //! that no label was seen with are not paired, if the configuration says so.
 
 use std::collections::HashMap;
@@ -21,7 +21,9 @@ use tch::{Kind, Tensor};
 
 use super::sums::{mean_between, running_sums};
 use super::{DocumentInput, GoldRelations};
-use crate::decode::{EntityPairs, Fact, FactPool, FactRule, MentionPair, TypePairs, name_groups};
+use crate::decode::{
+    EntityPairs, Fact, FactPool, FactRule, MentionPair, TypePairs, join_clusters, name_groups,
+};
 use crate::params::{Init, Params};
 use crate::{Cancel, Result, Span};
 
@@ -228,22 +230,26 @@ impl MentionPairs {
         Ok(loss.f_div_scalar(rows as i64)?)
     }
 
-    /// Relations by mention index: for each fact between two names, the pair of mentions that
-    /// states it most clearly.
+    /// Relations by mention index: for each fact between two entities, the pair of mentions that
+    /// states it most clearly. Mentions of one name are one entity, and so are those that
+    /// `clusters` join.
     pub fn decode(
         &self,
         x: &DocumentInput,
         mentions: &[(Span, usize)],
+        clusters: &[Vec<Span>],
         cancel: &Cancel,
     ) -> Result<Vec<Fact>> {
         if mentions.is_empty() {
             return Ok(Vec::new());
         }
-        let groups = name_groups(mentions, &x.keys);
+        let mut groups = name_groups(mentions, &x.keys);
+        join_clusters(&mut groups, mentions, clusters);
         let allowed = self.allowed()?;
         let far = self.options.max_sentences;
         let pairs = EntityPairs::new(mentions, &groups, &x.sentences, far, allowed.as_ref());
         let prepared = self.mentions(x, mentions, allowed, false)?;
+        log::debug!("{} pairs of {} mentions are scored", pairs.len(), mentions.len());
         let mut pool = FactPool::new(&pairs, self.labels);
         for start in (0..pairs.len()).step_by(BLOCK) {
             cancel.check()?;

@@ -121,16 +121,16 @@ impl Network {
         Ok(self.heads.keys().filter(|t| names.contains(t)).map(String::as_str).collect())
     }
 
-    /// The wanted tasks and those whose mentions they relate, the latter first.
+    /// The wanted tasks and those whose predictions they read, the latter first.
     fn needed<'a>(&'a self, wanted: &[&'a str]) -> Vec<&'a str> {
         let is_needed = |task: &str| {
             wanted.iter().any(|w| {
-                *w == task || self.config.tasks[*w].head.arguments().is_some_and(|a| a == task)
+                *w == task || self.config.tasks[*w].head.needs().any(|needed| needed == task)
             })
         };
         let mut needed: Vec<&str> =
             self.heads.keys().map(String::as_str).filter(|t| is_needed(t)).collect();
-        needed.sort_by_key(|t| self.config.tasks[*t].head.arguments().is_some());
+        needed.sort_by_key(|t| self.config.tasks[*t].head.needs().count() > 0);
         needed
     }
 
@@ -277,7 +277,9 @@ impl Network {
                     .get(arguments)
                     .map_or(Vec::new(), |s| s.iter().map(|s| (s.span, s.label)).collect());
                 mentions.sort_unstable();
-                let relations = head.decode(&x, &mentions, cancel)?.into_iter();
+                let clusters = config.head.entities().and_then(|task| found.clusters.get(task));
+                let clusters = clusters.map_or(&[][..], Vec::as_slice);
+                let relations = head.decode(&x, &mentions, clusters, cancel)?.into_iter();
                 let relations =
                     relations.map(|f| (mentions[f.head].0, mentions[f.tail].0, f.label, f.score));
                 found.relations.insert(task.to_owned(), relations.collect());

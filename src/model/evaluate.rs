@@ -81,16 +81,8 @@ impl Model {
         let mut gold: Vec<Document> =
             docs.iter().filter(|d| d.tasks.contains(&layer)).cloned().collect();
         let annotate = AnnotateOptions {
-            // Relations beside all the mentions that they could hold between.
-            tasks: Some(
-                config.tasks[task]
-                    .head
-                    .arguments()
-                    .into_iter()
-                    .chain([task])
-                    .map(str::to_owned)
-                    .collect(),
-            ),
+            // Relations beside all the mentions that they could hold between, and their entities.
+            tasks: Some(config.tasks[task].head.needs().chain([task]).map(str::to_owned).collect()),
             // Whether they count is for the metric to say.
             singletons: true,
             ..AnnotateOptions::default()

@@ -28,8 +28,7 @@ impl Trainer {
     /// Whether the run moves a parameter that a task reads.
     fn trains_some_of(&self, task: &str) -> bool {
         let model = &self.config().model;
-        let tasks =
-            model.tasks.get(task).and_then(|t| t.head.arguments()).into_iter().chain([task]);
+        let tasks = model.tasks.get(task).into_iter().flat_map(|t| t.head.needs()).chain([task]);
         let encoders =
             model.encoder_order(tasks.clone()).into_iter().map(|e| format!("encoders.{e}"));
         let heads = tasks.map(|t| format!("tasks.{t}"));

@@ -221,15 +221,15 @@ impl Trainer {
             .filter_map(|name| Some((name.clone(), self.params.tensor(name)?.detach().copy())))
             .collect();
         self.params.assign(weights)?;
+        let head = &self.config.model.tasks[task].head;
         let options = AnnotateOptions {
-            tasks: Some(vec![task.to_owned()]),
+            tasks: Some(head.entities().into_iter().chain([task]).map(str::to_owned).collect()),
             singletons: true,
             ..Default::default()
         };
         let annotated = self.network.annotate(&gold, &options, cancel);
         self.params.assign(&current)?;
         let known = self.network.vocab().labels(task).iter().cloned().collect();
-        let head = &self.config.model.tasks[task].head;
         let options = ScoreOptions {
             known_labels: Some(known),
             singletons: Singletons::Auto,

@@ -209,7 +209,7 @@ impl Setup {
             let texts: Vec<Document> = texts.iter().map(|d| (**d).clone()).collect();
             let head = &self.config.model.tasks[name].head;
             let needed: Vec<String> =
-                head.arguments().map(str::to_owned).into_iter().chain([name.clone()]).collect();
+                head.needs().chain([name.as_str()]).map(str::to_owned).collect();
             let annotated = start.annotate(&texts, &needed, self.device)?;
             if let Some(data) = data.get_mut(name) {
                 let layer = data.layer.clone();
