@@ -8,7 +8,7 @@ mod pairs;
 mod type_pairs;
 mod viterbi;
 
-pub use clusters::clusters_from_antecedents;
+pub use clusters::Clustering;
 pub use crossing::without_crossings;
 pub use facts::{Fact, FactPool, FactRule};
 pub use matching::matches;

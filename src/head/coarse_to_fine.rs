@@ -18,7 +18,8 @@
 //! ```
 //!
 //! Features are the distances in tokens and in sentences and which tokens of the two spans are
-//! equal. With `singletons` the mention score also learns to tell mentions from other spans.
+//! equal. A span joins the cluster that its antecedents name together. With `singletons` the
+//! mention score also learns to tell mentions from other spans.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -29,7 +30,7 @@ use super::DocumentInput;
 use super::kept_spans::{Kept, Scorer};
 use super::sums::{running_sums, sum_between};
 use crate::config::MentionRankingConfig;
-use crate::decode::{clusters_from_antecedents, matches};
+use crate::decode::{Clustering, matches};
 use crate::params::{Init, Params};
 use crate::{Cancel, Result, Span};
 
@@ -187,22 +188,17 @@ impl CoarseToFine {
         let vectors = Tensor::f_cat(&vectors?, 0)?;
         let kept = Kept::new(x, &spans, vectors, scores.f_index_select(0, &index)?)?;
 
-        let mut antecedent = vec![None; kept.spans.len()];
+        let mut clustering = Clustering::default();
         for start in (0..kept.spans.len()).step_by(ROWS) {
             cancel.check()?;
             let rows = start..kept.spans.len().min(start + ROWS);
-            let block = self.block(x, &kept, rows.clone(), false)?;
-            let width = block.scores.size()[1] - 1;
-            let (score, best) = block.scores.f_narrow(1, 1, width)?.f_max_dim(1, false)?;
-            let (score, best) = (Vec::<f32>::try_from(score)?, Vec::<i64>::try_from(best)?);
-            for (row, (score, best)) in rows.clone().zip(score.into_iter().zip(best)) {
-                if f64::from(score) > self.config.none_score {
-                    let at = (row - rows.start) as i64 * width + best;
-                    antecedent[row] = Some(block.antecedents[at as usize] as usize);
-                }
-            }
+            let block = self.block(x, &kept, rows, false)?;
+            let width = block.scores.size()[1] as usize;
+            let scores = Vec::<f32>::try_from(block.scores.f_contiguous()?.f_view([-1])?)?;
+            let rows = scores.chunks(width).zip(block.antecedents.chunks(width - 1));
+            rows.for_each(|(s, a)| clustering.vote(&s[1..], a, self.config.none_score));
         }
-        let mut clusters = clusters_from_antecedents(&kept.spans, &antecedent);
+        let mut clusters = clustering.groups(&kept.spans);
         if self.config.singletons {
             let linked: std::collections::HashSet<Span> =
                 clusters.iter().flatten().copied().collect();

@@ -18,7 +18,7 @@ use tch::{Kind, Tensor};
 
 use super::DocumentInput;
 use crate::config::MentionRankingConfig;
-use crate::decode::clusters_from_antecedents;
+use crate::decode::Clustering;
 use crate::params::{Init, Params};
 use crate::{Result, Span};
 
@@ -130,7 +130,9 @@ impl MentionRanking {
             .enumerate()
             .map(|(row, &k)| if k > 0 { row.checked_sub(k as usize) } else { None })
             .collect();
-        Ok(clusters_from_antecedents(&kept.spans, &antecedent))
+        let mut clustering = Clustering::default();
+        antecedent.into_iter().for_each(|a| clustering.link(a));
+        Ok(clustering.groups(&kept.spans))
     }
 
     /// Scores the kept spans of a document; `None` when it has no tokens.
