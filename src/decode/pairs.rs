@@ -189,7 +189,8 @@ mod tests {
         let mentions: Vec<_> =
             [0, 1, 0].iter().enumerate().map(|(at, &of)| (Span::new(at, at + 1), of)).collect();
         let types = TypePairs::from_counts(&[0.0, 1.0, 0.0, 0.0], 2, 1, 1, &[false]);
-        let pairs = EntityPairs::new(&mentions, &[0, 1, 2], &[0..3], 0, Some(&types));
+        let sentence = std::slice::from_ref(&(0..3));
+        let pairs = EntityPairs::new(&mentions, &[0, 1, 2], sentence, 0, Some(&types));
         let found: Vec<_> = pairs.mention_pairs().iter().map(|p| (p.head, p.tail)).collect();
         assert_eq!(found, [(0, 1), (2, 1)]);
     }
