@@ -7,14 +7,20 @@ use crate::Span;
 /// Scores past this are as good as sure; their exponents stay far from the limits.
 const SURE: f32 = 60.0;
 
-/// Clusters that grow span by span, in text order.
-#[derive(Debug, Default)]
-pub struct Clustering {
+/// Clusters of spans that grow span by span, in text order.
+#[derive(Debug)]
+pub struct Clustering<'a> {
+    spans: &'a [Span],
     /// Of each span so far, the first span of its cluster.
     first: Vec<usize>,
 }
 
-impl Clustering {
+impl<'a> Clustering<'a> {
+    /// None of `spans`, which stand in text order, is taken yet.
+    pub fn new(spans: &'a [Span]) -> Self {
+        Self { spans, first: Vec::with_capacity(spans.len()) }
+    }
+
     /// Takes the next span, joined to an earlier one or alone.
     pub fn link(&mut self, antecedent: Option<usize>) {
         let span = self.first.len();
@@ -27,13 +33,21 @@ impl Clustering {
     /// With `s(i, j)` the scores of the antecedents and `s(i, none) = 0` the model says that span
     /// `i` belongs to cluster `c` with the odds `sum_{j in c} e^{s(i, j)}` against belonging to
     /// none: what its training maximizes for the gold cluster. So `log sum` is compared.
+    ///
+    /// A cluster with a span that begins where this one begins is left out: "her" is not "her
+    /// brother", however well their other mentions go together.
     pub fn vote(&mut self, scores: &[f32], antecedents: &[i64], none_score: f64) {
         let span = self.first.len();
+        let begin = self.spans[span].first;
+        let beside = self.spans[..span].iter().rev().take_while(|s| s.first == begin).count();
         let mut odds: HashMap<usize, f64> = HashMap::new();
         for (&score, &antecedent) in scores.iter().zip(antecedents) {
             if let Some(&cluster) = self.first.get(antecedent as usize) {
                 *odds.entry(cluster).or_default() += f64::from(score.clamp(-SURE, SURE)).exp();
             }
+        }
+        for cluster in &self.first[span - beside..] {
+            odds.remove(cluster);
         }
         // Of clusters that are as likely the latest, so that nothing hangs on the map's order.
         let best = odds.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
@@ -41,10 +55,10 @@ impl Clustering {
         self.first.push(best.map_or(span, |(cluster, _)| cluster));
     }
 
-    /// The groups of at least two of these spans, each in text order, by their first span.
-    pub fn groups(&self, spans: &[Span]) -> Vec<Vec<Span>> {
-        let mut groups = vec![Vec::new(); spans.len()];
-        for (span, &cluster) in spans.iter().zip(&self.first) {
+    /// The groups of at least two spans, each in text order, by their first span.
+    pub fn groups(&self) -> Vec<Vec<Span>> {
+        let mut groups = vec![Vec::new(); self.spans.len()];
+        for (span, &cluster) in self.spans.iter().zip(&self.first) {
             groups[cluster].push(*span);
         }
         groups.retain(|g| g.len() > 1);
@@ -60,30 +74,48 @@ impl Clustering {
 mod tests {
     use super::*;
 
-    fn groups(clustering: &Clustering) -> Vec<Vec<usize>> {
-        let spans: Vec<Span> = (0..clustering.first.len()).map(|i| Span::new(i, i + 1)).collect();
-        let firsts = |c: &Vec<Span>| c.iter().map(|s| s.first).collect();
-        clustering.groups(&spans).iter().map(firsts).collect()
+    /// Spans of one token each, one after the other.
+    fn spans(n: usize) -> Vec<Span> {
+        (0..n).map(|i| Span::new(i, i + 1)).collect()
+    }
+
+    fn firsts(clustering: &Clustering) -> Vec<Vec<usize>> {
+        clustering.groups().iter().map(|c| c.iter().map(|s| s.first).collect()).collect()
     }
 
     #[test]
     fn links_are_transitive_and_lone_spans_left_out() {
-        let mut clustering = Clustering::default();
+        let spans = spans(5);
+        let mut clustering = Clustering::new(&spans);
         [None, None, Some(0), Some(2), Some(1)].iter().for_each(|&a| clustering.link(a));
-        assert_eq!(groups(&clustering), [vec![0, 2, 3], vec![1, 4]]);
+        assert_eq!(firsts(&clustering), [vec![0, 2, 3], vec![1, 4]]);
     }
 
     #[test]
     fn members_of_a_cluster_vote_together() {
-        let mut clustering = Clustering::default();
+        let spans = spans(6);
+        let mut clustering = Clustering::new(&spans);
         [None, None, Some(0)].iter().for_each(|&a| clustering.link(a));
         // Span 1 is the best antecedent, and yet spans 0 and 2 together are likelier.
         clustering.vote(&[1.0, 1.2, 1.0, 9.0], &[0, 1, 2, 3], 0.0);
-        assert_eq!(groups(&clustering), [vec![0, 2, 3]]);
+        assert_eq!(firsts(&clustering), [vec![0, 2, 3]]);
         // Neither is as likely as none must be outdone by.
         clustering.vote(&[1.0, 1.2, 1.0, -80.0], &[0, 1, 2, 4], 2.0);
-        assert_eq!(groups(&clustering), [vec![0, 2, 3]]);
+        assert_eq!(firsts(&clustering), [vec![0, 2, 3]]);
         clustering.vote(&[1.0, 1.2, 1.0], &[0, 1, 2], 1.6);
-        assert_eq!(groups(&clustering), [vec![0, 2, 3, 5]]);
+        assert_eq!(firsts(&clustering), [vec![0, 2, 3, 5]]);
+    }
+
+    #[test]
+    fn a_span_joins_no_cluster_of_one_that_begins_with_it() {
+        // Anna; her brother, with "her" inside; his; another "her brother".
+        let spans = [(0, 1), (2, 3), (2, 4), (5, 6), (7, 9)].map(|(a, b)| Span::new(a, b));
+        let mut clustering = Clustering::new(&spans);
+        [None, Some(0)].iter().for_each(|&a| clustering.link(a));
+        clustering.vote(&[5.0, -9.0], &[0, 1], 0.0);
+        clustering.vote(&[-1.0, 1.0], &[0, 2], 0.0);
+        clustering.vote(&[-1.0, 4.0], &[0, 2], 0.0);
+        let found = clustering.groups();
+        assert_eq!(found, [spans[..2].to_vec(), spans[2..].to_vec()]);
     }
 }

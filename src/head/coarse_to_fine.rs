@@ -188,7 +188,7 @@ impl CoarseToFine {
         let vectors = Tensor::f_cat(&vectors?, 0)?;
         let kept = Kept::new(x, &spans, vectors, scores.f_index_select(0, &index)?)?;
 
-        let mut clustering = Clustering::default();
+        let mut clustering = Clustering::new(&kept.spans);
         for start in (0..kept.spans.len()).step_by(ROWS) {
             cancel.check()?;
             let rows = start..kept.spans.len().min(start + ROWS);
@@ -198,7 +198,7 @@ impl CoarseToFine {
             let rows = scores.chunks(width).zip(block.antecedents.chunks(width - 1));
             rows.for_each(|(s, a)| clustering.vote(&s[1..], a, self.config.none_score));
         }
-        let mut clusters = clustering.groups(&kept.spans);
+        let mut clusters = clustering.groups();
         if self.config.singletons {
             let linked: std::collections::HashSet<Span> =
                 clusters.iter().flatten().copied().collect();

@@ -130,9 +130,9 @@ impl MentionRanking {
             .enumerate()
             .map(|(row, &k)| if k > 0 { row.checked_sub(k as usize) } else { None })
             .collect();
-        let mut clustering = Clustering::default();
+        let mut clustering = Clustering::new(&kept.spans);
         antecedent.into_iter().for_each(|a| clustering.link(a));
-        Ok(clustering.groups(&kept.spans))
+        Ok(clustering.groups())
     }
 
     /// Scores the kept spans of a document; `None` when it has no tokens.
