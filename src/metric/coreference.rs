@@ -258,7 +258,7 @@ mod tests {
         }
     }
 
-    /// The example of Luo (2005) and of the official scorer's papers: key {a b c} {d e f g},
+    /// The example of Luo (2005), of the official scorer's papers and of LEA's: key {a b c} {d e f g},
     /// response {a b} {c d} {f g h i}.
     #[test]
     fn the_textbook_example_scores_as_published() {
@@ -269,6 +269,10 @@ mod tests {
         close(&details["ceaf_m"]["recall"], 4.0 / 7.0);
         close(&details["ceaf_e"]["recall"], (0.8 + 0.5) / 2.0);
         close(&details["ceaf_e"]["precision"], (0.8 + 0.5) / 3.0);
+        close(&details["lea"]["recall"], (3.0 * 1.0 / 3.0 + 4.0 * 1.0 / 6.0) / 7.0);
+        close(&details["lea"]["precision"], (2.0 + 4.0 * 1.0 / 6.0) / 8.0);
+        close(&details["mentions"]["recall"], 6.0 / 7.0);
+        close(&details["mentions"]["precision"], 6.0 / 8.0);
     }
 
     #[test]
