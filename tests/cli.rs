@@ -88,6 +88,9 @@ fn evaluation_prints_one_object_with_a_score() {
     assert!(notes.contains("PRIZE") && notes.contains("--all-labels"), "{notes}");
     let (text, _) = succeeds(&[&base[..], &["--all-labels"]].concat(), "");
     assert!(text.starts_with("ner  0."), "{text}");
+    for row in ["\nmicro ", "\nuntyped ", "\nmacro ", "\n  PRIZE "] {
+        assert!(text.contains(row), "{text}");
+    }
     // The data has one mention layer, `ner`.
     let arguments: Vec<&str> = base.iter().map(|a| if *a == "ner" { "emd" } else { a }).collect();
     let (_, notes) = succeeds(&arguments, "");

@@ -104,7 +104,7 @@ fn table(result: &Evaluation) -> String {
         format!("{}  {:.4}  on {} documents\n\n", result.task, result.score, result.documents);
     let _ =
         writeln!(out, "{:<48} {:>9} {:>9} {:>9} {:>8}", "", "precision", "recall", "f1", "gold");
-    let mut row = |name: &str, value: &Value| {
+    let row = |out: &mut String, name: &str, value: &Value| {
         let share = |key: &str| value[key].as_f64().unwrap_or_default();
         let gold = value["gold"].as_u64().map(|n| n.to_string()).unwrap_or_default();
         let (precision, recall) = (share("precision"), share("recall"));
@@ -113,11 +113,14 @@ fn table(result: &Evaluation) -> String {
     };
     for (name, value) in result.details.as_object().into_iter().flatten() {
         if value["f1"].is_number() {
-            row(name, value);
+            row(&mut out, name, value);
         }
     }
+    if let Some(f1) = result.details["macro_f1"].as_f64() {
+        let _ = writeln!(out, "{:<48} {:>9} {:>9} {f1:>9.4}", "macro", "", "");
+    }
     for (label, value) in result.details["labels"].as_object().into_iter().flatten() {
-        row(&format!("  {label}"), value);
+        row(&mut out, &format!("  {label}"), value);
     }
     out
 }
