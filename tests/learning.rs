@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::path::Path;
+
 use common::toy::run;
 use hmtl::train::{Event, RunConfig, Trainer};
 use hmtl::{Cancel, Error};
@@ -91,7 +93,7 @@ fn a_loss_that_is_not_finite_names_its_batch_and_keeps_the_weights() {
         })
         .expect("such a learning rate must diverge");
     assert!(error.contains("not finite") && error.contains("task `"), "{error}");
-    assert!(error.contains("documents "), "{error}");
+    assert!(error.contains("(batch: document doc-") && error.contains(" sentence"), "{error}");
     for (name, tensor) in trainer.weights() {
         let same = tensor.isclose(&before[&name], 0.0, 0.0, true).all();
         assert!(bool::try_from(same).unwrap(), "{name} changed");
@@ -126,28 +128,89 @@ fn a_cancelled_run_goes_on_where_it_stopped() {
     }
 }
 
+/// Tasks that cannot get better: `ner` and `emd` are out of patience after three epochs, the others
+/// after five.
+fn hopeless(dir: &Path) -> Value {
+    let mut config = run(dir);
+    config["training"]["epochs"] = json!(50);
+    config["training"]["steps_per_epoch"] = json!(6);
+    config["training"]["sampling"] = json!({"type": "round_robin"});
+    config["training"]["optimizer"]["learning_rate"] = json!(1e-9);
+    for (task, training) in config["training"]["tasks"].as_object_mut().unwrap() {
+        training["patience"] = json!(if ["ner", "emd"].contains(&task.as_str()) { 2 } else { 4 });
+    }
+    config
+}
+
 #[test]
-fn training_stops_when_all_tasks_are_out_of_patience() {
+fn training_stops_when_all_any_or_enough_tasks_are_out_of_patience() {
     common::one_thread();
     let dir = tempfile::tempdir().unwrap();
-    let mut config = run(dir.path());
-    config["training"]["epochs"] = json!(50);
-    config["training"]["steps_per_epoch"] = json!(1);
-    config["training"]["optimizer"]["learning_rate"] = json!(1e-9);
-    for task in ["ner", "emd", "tokens", "relation", "ranking", "coref"] {
-        config["training"]["tasks"][task]["patience"] = json!(2);
+    for (when, last) in [
+        (json!({"type": "all"}), 5),
+        (json!({"type": "any"}), 3),
+        (json!({"type": "vote", "share": 0.5}), 5),
+        (json!({"type": "vote", "share": 0.5, "weights": {"ner": 3.0}}), 3),
+    ] {
+        let mut config = hopeless(dir.path());
+        config["training"]["stopping"] = json!({"when": when});
+        let mut trainer = trainer(&config);
+        let mut epochs = 0;
+        let mut on_event = |event: &Event, _: &Trainer| {
+            if let Event::Epoch { tasks, .. } = event {
+                epochs += 1;
+                let out = tasks.values().filter(|t| t.out_of_patience).count();
+                assert_eq!(out, [0, 0, 2, 2, 6][epochs - 1]);
+            }
+            Ok(())
+        };
+        trainer.train(&mut on_event, &Cancel::new()).unwrap();
+        assert_eq!(epochs, last, "{when}");
+        assert_eq!(trainer.info()["finished"], "patience");
     }
-    let mut trainer = trainer(&config);
-    let mut epochs = 0;
-    let mut on_event = |event: &Event, _: &Trainer| {
-        if let Event::Epoch { tasks, .. } = event {
-            epochs += 1;
-            assert_eq!(tasks.values().all(|t| t.out_of_patience), epochs == 3);
+}
+
+#[test]
+fn a_task_out_of_patience_rests_or_goes_on() {
+    common::one_thread();
+    let dir = tempfile::tempdir().unwrap();
+    for (exhausted, rests) in [("rest", true), ("train", false)] {
+        let mut config = hopeless(dir.path());
+        config["training"]["stopping"] = json!({"exhausted": exhausted});
+        let mut trainer = trainer(&config);
+        let mut on_event = |event: &Event, _: &Trainer| {
+            if let Event::Epoch { epoch, tasks, .. } = event {
+                assert_eq!(tasks["ner"].steps == 0, rests && *epoch > 3, "epoch {epoch}");
+                assert!(tasks["coref"].steps > 0);
+            }
+            Ok(())
+        };
+        trainer.train(&mut on_event, &Cancel::new()).unwrap();
+    }
+}
+
+#[test]
+fn the_weight_of_a_task_is_a_factor_of_its_loss() {
+    common::one_thread();
+    let dir = tempfile::tempdir().unwrap();
+    let moved = |weight: f64| {
+        let mut config = run(dir.path());
+        let training = &mut config["training"];
+        training["optimizer"] = json!({"type": "sgd", "learning_rate": 1e-3});
+        training["sampling"] = json!({"type": "sequential"});
+        for limit in ["gradient_norm", "gradient_value", "schedule"] {
+            training.as_object_mut().unwrap().shift_remove(limit);
         }
-        Ok(())
+        training["tasks"]["ner"]["weight"] = json!(weight);
+        let mut trainer = trainer(&config);
+        let name = "tasks.ner.start";
+        let before = trainer.weights()[name].copy();
+        assert_eq!(trainer.step().unwrap().task, "ner");
+        &trainer.weights()[name] - before
     };
-    trainer.train(&mut on_event, &Cancel::new()).unwrap();
-    assert_eq!(epochs, 3);
+    let (once, twice) = (moved(1.0), moved(2.0));
+    assert!(largest(&once) > 0.0);
+    assert!(largest(&(once * 2.0 - &twice)) < 1e-3 * largest(&twice));
 }
 
 #[test]
@@ -165,4 +228,15 @@ fn data_that_cannot_train_is_refused_by_name() {
     refused(|t| t["emd"]["min_label_count"] = json!(1000), "`emd`");
     refused(|t| t["coref"]["dev"][0]["path"] = json!("missing.jsonl"), "missing.jsonl");
     refused(|t| t["ner"]["train"][0]["slice"] = json!([90, 99]), "90..99");
+    // What is named must hold something, be it dev data only.
+    std::fs::write(dir.path().join("empty.jsonl"), "").unwrap();
+    for split in ["train", "dev"] {
+        let mut config = run(dir.path());
+        config["training"]["tasks"]["emd"][split][0]["path"] =
+            json!(dir.path().join("empty.jsonl"));
+        let config = RunConfig::from_json(&config.to_string()).unwrap();
+        let error = Trainer::new(config, Device::Cpu).unwrap_err().to_string();
+        let named = format!("task `emd`: the {split} data has no documents");
+        assert!(error.contains(&named) && error.contains("empty.jsonl"), "{error}");
+    }
 }

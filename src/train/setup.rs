@@ -118,6 +118,9 @@ impl Setup {
                 network
             }
         };
+        for (name, data) in &data {
+            data.warn_of_unknown(name, network.vocab().labels(name));
+        }
         check_names(&params, &config.training.freeze, "training.freeze")?;
         check_names(&params, &config.training.fresh, "training.fresh")?;
         for group in &config.training.optimizer.groups {

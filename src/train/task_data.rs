@@ -143,13 +143,19 @@ impl TaskData {
                 docs.extend(files.relabelled(data, &layer)?);
             }
             docs.extend(added.and_then(|a| a.get(&split)).into_iter().flatten().cloned());
+            let refused = |what: &str| {
+                let message = format!("task `{name}`: the {} data has no {what}", split.name());
+                Err(Error::config(message))
+            };
+            if docs.is_empty() && !described.is_empty() {
+                let paths = described.iter().map(|d| d.path.display().to_string());
+                let paths = paths.collect::<Vec<_>>().join(", ");
+                return refused(&format!("documents ({paths})"));
+            }
             let given = !docs.is_empty();
             docs.retain(|d| d.tasks.contains(&layer));
             if given && docs.is_empty() {
-                return Err(Error::config(format!(
-                    "task `{name}`: the {} data has no layer `{layer}`",
-                    split.name()
-                )));
+                return refused(&format!("layer `{layer}`"));
             }
             Ok(docs)
         };
@@ -191,6 +197,18 @@ impl TaskData {
         Ok(())
     }
 
+    /// Where a training example stands, counted from one: a corpus may be one long document.
+    pub(super) fn name_of(&self, example: usize) -> String {
+        let (doc, sentences) = &self.examples[example];
+        let id = self.train[*doc].id.clone().unwrap_or_else(|| format!("number {}", doc + 1));
+        let (first, last) = (sentences.start + 1, sentences.end);
+        if first == last {
+            format!("document {id} sentence {first}")
+        } else {
+            format!("document {id} sentences {first} to {last}")
+        }
+    }
+
     /// The documents of a split.
     pub(super) fn documents(&self, split: Split) -> Vec<&Document> {
         match split {
@@ -221,8 +239,34 @@ impl TaskData {
 
     /// The labels of the training data, the most frequent first; rare ones are left out.
     pub(super) fn labels(&self, min_count: usize) -> Vec<String> {
+        let counts = self.label_counts(Split::Train);
+        let mut labels: Vec<(&str, usize)> =
+            counts.into_iter().filter(|(_, n)| *n >= min_count).collect();
+        labels.sort_by_key(|(label, n)| (std::cmp::Reverse(*n), *label));
+        labels.into_iter().map(|(label, _)| label.to_owned()).collect()
+    }
+
+    /// Says which labels of dev and test data are not learned: scores are blind to them.
+    pub(super) fn warn_of_unknown(&self, name: &str, known: &[String]) {
+        for split in [Split::Dev, Split::Test] {
+            let mut counts = self.label_counts(split);
+            counts.retain(|label, _| !known.iter().any(|k| k == label));
+            if counts.is_empty() {
+                continue;
+            }
+            log::warn!(
+                "task `{name}`: {} items of the {} data do not count, as their labels are not learned: {}",
+                counts.values().sum::<usize>(),
+                split.name(),
+                counts.into_keys().collect::<Vec<_>>().join(", ")
+            );
+        }
+    }
+
+    /// How often each label occurs.
+    fn label_counts(&self, split: Split) -> BTreeMap<&str, usize> {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for doc in &self.train {
+        for doc in self.documents(split) {
             match self.kind {
                 TaskKind::Spans => {
                     for (_, label) in doc.labelled(&self.layer) {
@@ -237,10 +281,7 @@ impl TaskData {
                 TaskKind::Coreference => {}
             }
         }
-        let mut labels: Vec<(&str, usize)> =
-            counts.into_iter().filter(|(_, n)| *n >= min_count).collect();
-        labels.sort_by_key(|(label, n)| (std::cmp::Reverse(*n), *label));
-        labels.into_iter().map(|(label, _)| label.to_owned()).collect()
+        counts
     }
 }
 

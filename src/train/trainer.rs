@@ -274,13 +274,11 @@ impl Trainer {
     /// The error of a batch that training cannot learn from.
     fn not_finite(&self, what: &str, task: &str, batch: &[usize]) -> Error {
         let data = &self.data[task];
-        let id = |&i: &usize| data.train[data.examples[i].0].id.as_deref().unwrap_or("without id");
-        let mut ids: Vec<&str> = batch.iter().map(id).collect();
-        ids.dedup();
+        let named: Vec<String> = batch.iter().map(|&i| data.name_of(i)).collect();
         Error::invalid(format!(
-            "the {what} of task `{task}` is not finite at step {} (documents {}); the weights are those before it",
+            "the {what} of task `{task}` is not finite at step {} (batch: {}); the weights are those before it",
             self.progress.step + 1,
-            ids.join(", ")
+            named.join("; ")
         ))
     }
 
