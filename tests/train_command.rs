@@ -88,6 +88,8 @@ fn a_killed_run_goes_on_from_its_last_whole_checkpoint() {
     prepare(killed.path());
     assert!(train(whole.path(), &long).status.success());
     let resume: Vec<&str> = long.iter().copied().chain(["--resume"]).collect();
+    // As a kill within a save leaves it.
+    fs::create_dir_all(killed.path().join("out/.hmtl-killed/new")).unwrap();
     // Killed at whatever moment, several times; at last left alone.
     let mut kills = 0;
     for milliseconds in [350, 500, 650, 800] {
@@ -104,6 +106,7 @@ fn a_killed_run_goes_on_from_its_last_whole_checkpoint() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(kills > 0);
     assert!(weights(whole.path()) == weights(killed.path()));
+    assert!(hidden(killed.path()).is_empty(), "{:?}", hidden(killed.path()));
     let epochs = |dir: &Path| -> Vec<Value> {
         metrics(dir).iter().map(|line| json!([line["epoch"], line["mean"]])).collect()
     };
@@ -140,8 +143,66 @@ fn a_full_disk_is_an_error_that_loses_nothing() {
     assert!(!output.status.success() && shown.contains("too large"), "{shown}");
     assert!(weights(dir.path()) == before);
     // What the failed run had in hand is gone, too.
-    let names = fs::read_dir(dir.path().join("out")).unwrap();
-    assert!(names.map(|e| e.unwrap().file_name()).all(|n| !n.to_string_lossy().starts_with('.')));
+    assert!(hidden(dir.path()).is_empty(), "{:?}", hidden(dir.path()));
+}
+
+/// What stands in the folder of a run that is not for its user.
+fn hidden(dir: &Path) -> Vec<String> {
+    let names = fs::read_dir(dir.join("out")).unwrap();
+    let names = names.map(|e| e.unwrap().file_name().into_string().unwrap());
+    names.filter(|n| n.starts_with('.') || n.ends_with(".part")).collect()
+}
+
+#[test]
+fn a_place_that_is_taken_is_refused_before_the_first_step() {
+    let dir = tempfile::tempdir().unwrap();
+    prepare(dir.path());
+    let out = dir.path().join("out");
+    let refused = |named: &str| {
+        let output = train(dir.path(), &[]);
+        let shown = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && shown.contains(named), "{shown}");
+        assert_eq!(shown.lines().count(), 1, "{shown}");
+    };
+    fs::write(&out, "mine").unwrap();
+    refused("it is a file, not a folder");
+    fs::remove_file(&out).unwrap();
+    for name in ["checkpoint", "best", "last", "best-ner"] {
+        fs::create_dir_all(out.join(name)).unwrap();
+        fs::write(out.join(name).join("mine"), "").unwrap();
+        refused("left alone");
+        fs::remove_dir_all(out.join(name)).unwrap();
+    }
+    fs::create_dir_all(out.join("metrics.jsonl")).unwrap();
+    refused("metrics.jsonl");
+}
+
+#[test]
+fn a_loss_that_is_not_finite_ends_the_run_and_keeps_what_there_was() {
+    let dir = tempfile::tempdir().unwrap();
+    prepare(dir.path());
+    assert!(train(dir.path(), &[]).status.success());
+    let before = weights(dir.path());
+    let rate = "training.optimizer.learning_rate=1e38";
+    let output = train(dir.path(), &["--set", rate, "--set", "training.epochs=20"]);
+    let shown = String::from_utf8(output.stderr).unwrap();
+    let last = shown.lines().last().unwrap();
+    assert!(!output.status.success() && last.contains("not finite at step"), "{shown}");
+    assert!(last.contains("task `ner`") && last.contains("(batch: document "), "{shown}");
+    assert!(weights(dir.path()) == before);
+}
+
+#[test]
+fn labels_that_training_data_lacks_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    prepare(dir.path());
+    let columns = fs::read_to_string(dir.path().join("data/train.txt")).unwrap();
+    fs::write(dir.path().join("data/dev.txt"), columns.replace("ORG", "GPE")).unwrap();
+    let output = train(dir.path(), &["--set", "training.tasks.ner.dev.0.path=data/dev.txt"]);
+    let shown = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{shown}");
+    assert!(shown.contains("1 items of the dev data do not count") && shown.contains(": GPE"));
+    assert_eq!(metrics(dir.path())[0]["tasks"]["ner"]["details"]["ignored_labels"]["GPE"], 1);
 }
 
 #[test]

@@ -77,8 +77,8 @@ pub struct Bundle {
 }
 
 impl Parts {
-    /// Writes a model directory, replacing an older model there but nothing else.
-    pub fn save(&self, dir: &Path, precision: Precision) -> Result<()> {
+    /// Refuses a place where [`Parts::save`] would refuse to write.
+    pub fn check_place(dir: &Path) -> Result<()> {
         // Many a folder has a manifest.json: ours lists hashes.
         let is_ours = read(&dir.join(MANIFEST))
             .and_then(|bytes| parse::<Manifest>(&dir.join(MANIFEST), &bytes))
@@ -88,6 +88,12 @@ impl Parts {
             let message = "exists and is no model directory; it is left alone";
             return Err(Error::format(dir, message));
         }
+        Ok(())
+    }
+
+    /// Writes a model directory, replacing an older model there but nothing else.
+    pub fn save(&self, dir: &Path, precision: Precision) -> Result<()> {
+        Self::check_place(dir)?;
         atomic::replace(dir, |new| self.write(new, precision))
     }
 

@@ -74,15 +74,21 @@ const FIRST: &str = "first/"; // optimizer, "/", parameter
 const SECOND: &str = "second/";
 
 impl Trainer {
-    /// Writes a checkpoint to `dir`, whole or not at all. It replaces an older checkpoint there but
-    /// nothing else. `dir/model` is a model directory with the weights of [`Trainer::weights`].
-    pub fn save(&self, dir: &Path) -> Result<()> {
+    /// Refuses a place where [`Trainer::save`] would refuse to write.
+    pub fn check_place(dir: &Path) -> Result<()> {
         let is_empty =
             std::fs::read_dir(dir).map(|mut d| d.next().is_none()).unwrap_or(!dir.exists());
         if !is_empty && read_json::<Manifest>(&dir.join(MANIFEST)).is_err() {
             let message = "exists and is no checkpoint; it is left alone";
             return Err(Error::format(dir, message));
         }
+        Ok(())
+    }
+
+    /// Writes a checkpoint to `dir`, whole or not at all. It replaces an older checkpoint there but
+    /// nothing else. `dir/model` is a model directory with the weights of [`Trainer::weights`].
+    pub fn save(&self, dir: &Path) -> Result<()> {
+        Self::check_place(dir)?;
         atomic::replace(dir, |new| {
             self.model()?.write(&new.join(MODEL), Precision::Float32)?;
             let mut sha256 = BTreeMap::new();
@@ -147,6 +153,7 @@ impl Trainer {
 
 impl Checkpoint {
     pub(super) fn read(dir: &Path) -> Result<Self> {
+        atomic::recover(dir);
         std::fs::read_dir(dir).map_err(|e| Error::io(dir, e))?;
         let path = dir.join(MANIFEST);
         let manifest: Manifest = read_json(&path)?;

@@ -71,7 +71,7 @@ pub fn draw(metrics: &[Value], path: &Path) -> Result<()> {
         }
         root.present().map_err(|e| failed(e.to_string()))?;
     }
-    std::fs::write(path, svg).map_err(|e| Error::io(path, e))
+    super::write_whole(path, &svg)
 }
 
 fn panel(

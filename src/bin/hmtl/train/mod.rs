@@ -17,7 +17,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hmtl::model::Precision;
+use hmtl::model::{Parts, Precision};
 use hmtl::train::{Event, Run, RunConfig, Trainer};
 use hmtl::{Cancel, Error, Result};
 use serde_json::{Value, json};
@@ -75,14 +75,27 @@ pub fn run(arguments: Arguments) -> Result<()> {
         device.clone_into(&mut config.training.device);
     }
     let out = &arguments.out;
+    if out.exists() && !out.is_dir() {
+        let message = format!("--out {}: it is a file, not a folder", out.display());
+        return Err(Error::invalid(message));
+    }
     fs::create_dir_all(out).map_err(|e| Error::io(out, e))?;
     let checkpoint = out.join("checkpoint");
-    let run = if arguments.resume && checkpoint.exists() {
-        Run::resume(&checkpoint, device, Some(&config))?
-    } else {
-        Run::new(config)?
+    let resumed = arguments.resume.then(|| Run::resume(&checkpoint, device, Some(&config)));
+    let run = match resumed {
+        Some(Ok(run)) => run,
+        Some(Err(error)) if checkpoint.exists() => return Err(error),
+        // There is none yet.
+        _ => Run::new(config)?,
     };
-    let info = run.with(|trainer| Ok(trainer.info()))?;
+    let info = run.with(|trainer| {
+        // Before hours of training rather than after them.
+        Trainer::check_place(&checkpoint)?;
+        Parts::check_place(&out.join(BEST))?;
+        Parts::check_place(&out.join(LAST))?;
+        trainer.tasks().try_for_each(|task| Parts::check_place(&out.join(best_of(task))))?;
+        Ok(trainer.info())
+    })?;
     let mut outputs = Outputs::new(out, arguments.precision, &info)?;
     let mut progress = Progress::new();
     // SAFETY: the handler only stores a flag and resets itself.
@@ -98,6 +111,23 @@ pub fn run(arguments: Arguments) -> Result<()> {
         }
     }
     Ok(())
+}
+
+const BEST: &str = "best";
+const LAST: &str = "last";
+
+fn best_of(task: &str) -> String {
+    format!("{BEST}-{task}")
+}
+
+/// Writes a file that is there whole or as it was before.
+fn write_whole(path: &Path, text: &str) -> Result<()> {
+    let part = path.with_extension("part");
+    let written = fs::write(&part, text).and_then(|()| fs::rename(&part, path));
+    written.map_err(|error| {
+        let _ = fs::remove_file(&part);
+        Error::io(path, error)
+    })
 }
 
 /// What a run leaves in its folder.
@@ -125,7 +155,7 @@ impl<'a> Outputs<'a> {
         let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
         let metrics: Vec<Value> = lines.filter(is_done).collect();
         let kept: String = metrics.iter().map(|v| format!("{v}\n")).collect();
-        fs::write(&path, kept).map_err(|e| Error::io(&path, e))?;
+        write_whole(&path, &kept)?;
         Ok(Self {
             dir,
             precision,
@@ -142,13 +172,13 @@ impl<'a> Outputs<'a> {
             Event::Epoch { tasks, best, .. } => {
                 self.append(event)?;
                 let model = trainer.current_model()?;
-                model.save(&self.dir.join("last"), self.precision)?;
+                model.save(&self.dir.join(LAST), self.precision)?;
                 if *best {
-                    model.save(&self.dir.join("best"), self.precision)?;
+                    model.save(&self.dir.join(BEST), self.precision)?;
                 }
                 let of_one_task = tasks.len() == 1;
                 for (name, _) in tasks.iter().filter(|(_, t)| t.best && !of_one_task) {
-                    model.save(&self.dir.join(format!("best-{name}")), self.precision)?;
+                    model.save(&self.dir.join(best_of(name)), self.precision)?;
                 }
                 curves::draw(&self.metrics, &self.dir.join("curves.svg"))?;
                 self.save(trainer)
