@@ -46,6 +46,7 @@ type SpanDetails struct {
 type RelationDetails struct {
 	Arguments          string            `json:"arguments"` // "entities" or "mentions": what facts hold between
 	Strict             Counts            `json:"strict"`
+	Typed              *Counts           `json:"typed,omitempty"` // strict, with the right types of both arguments; nil where the data gives none
 	MacroF1            float64           `json:"macro_f1"`
 	Boundaries         Counts            `json:"boundaries"`
 	Mentions           Counts            `json:"mentions"`

@@ -38,6 +38,9 @@ pub struct ScoreOptions {
     /// Relation labels whose arguments have no order: right in either direction, and both
     /// directions are one fact.
     pub symmetric: BTreeSet<String>,
+    /// The layers that hold the types of the arguments of relations, of the gold and of the
+    /// predictions.
+    pub arguments: Option<(String, String)>,
 }
 
 /// Whether coreference clusters of one mention count.

@@ -1,9 +1,11 @@
 //! F1 of relations.
 //!
-//! The main figure is strict: both spans, direction and label. Beside it stand "boundaries" (any
-//! label), "mentions" (strict between mentions, whatever the gold says about entities, as SciERC
-//! is scored) and "last_token" (the last tokens of the arguments, direction and label, as the 2018
-//! code scores).
+//! The main figure is strict: both spans, direction and label. Beside it stand "typed" (strict, and
+//! both arguments have their right types: what the papers on CoNLL04 and SciERC call strict, as
+//! they call ours boundaries; Taillé et al., EMNLP 2020), "boundaries" (both spans and direction,
+//! any label), "mentions" (strict between mentions, whatever the gold says about entities, as
+//! SciERC is scored) and "last_token" (the last tokens of the arguments, direction and label, as
+//! the 2018 code scores).
 //!
 //! Where the gold document says which mentions are one entity, a fact holds between entities, as
 //! in DocRED: a predicted relation is right when its head is a mention of the fact's one entity
@@ -38,6 +40,7 @@ pub(super) fn score<'a>(
 ) -> Score {
     let (mut strict, mut boundaries) = (Counts::default(), Counts::default());
     let (mut mentions, mut last) = (Counts::default(), Counts::default());
+    let mut typed: Option<Counts> = None;
     let (mut labels, mut ignored) = (LabelCounts::default(), Ignored::default());
     let mut by_entity = false;
     for (gold_doc, predicted_doc) in pairs {
@@ -72,8 +75,28 @@ pub(super) fn score<'a>(
                     || !ignored.predicted(&r.label, gold_doc, gold_layer)
             })
             .collect();
-        let predicted_facts = predicted.iter().map(|r| fact(predicted_doc, r)).collect();
+        let predicted_facts: BTreeSet<Fact> =
+            predicted.iter().map(|r| fact(predicted_doc, r)).collect();
         strict.add(&gold_facts, &predicted_facts);
+        if let Some((gold_types, types)) = &options.arguments
+            && gold_doc.tasks.contains(gold_types)
+        {
+            let right: HashMap<Span, &str> =
+                gold_doc.labelled(gold_types).map(|(s, l)| (s, l.label.as_str())).collect();
+            let is_right = |mention: usize| {
+                let mention = &predicted_doc.mentions[mention];
+                let label = mention.labels.get(types).map(|l| l.label.as_str());
+                label.is_some() && label == right.get(&mention.span()).copied()
+            };
+            let stated = predicted.iter().filter(|r| is_right(r.head) && is_right(r.tail));
+            let stated: BTreeSet<Fact> = stated.map(|r| fact(predicted_doc, r)).collect();
+            let counts = Counts {
+                gold: gold_facts.len(),
+                predicted: predicted_facts.len(),
+                correct: gold_facts.intersection(&stated).count(),
+            };
+            typed = Some(typed.unwrap_or_default().plus(&counts));
+        }
         let ends = |facts: &BTreeSet<Fact>| -> BTreeSet<(Argument, Argument)> {
             facts.iter().map(|f| f.0).collect()
         };
@@ -94,7 +117,7 @@ pub(super) fn score<'a>(
         last.add(&tokens(gold_doc, &gold), &tokens(predicted_doc, &predicted));
         labels.add(&gold_facts, &predicted_facts);
     }
-    let details = json!({
+    let mut details = json!({
         "arguments": if by_entity { "entities" } else { "mentions" },
         "strict": strict.json(),
         "macro_f1": labels.macro_f1(),
@@ -106,6 +129,9 @@ pub(super) fn score<'a>(
         "ignored_labels": ignored.gold,
         "ignored_predictions": ignored.predicted,
     });
+    if let Some(typed) = typed {
+        details["typed"] = typed.json();
+    }
     Score { score: strict.f1(), details }
 }
 
@@ -181,6 +207,35 @@ mod tests {
         let score = strict(&gold, &predicted);
         assert_eq!(score.score, 0.0);
         assert_eq!(score.details["strict"]["predicted"], 1);
+    }
+
+    #[test]
+    fn the_types_of_arguments_count_where_the_gold_has_them() {
+        let labelled = |types: &[(usize, &str)]| {
+            let mut build = DocumentBuilder::new(Document::from_sentences(&[vec!["w"; 9]]));
+            build.layer("emd");
+            for &(at, label) in types {
+                build.label(Span::new(at, at + 1), "emd", label, None);
+            }
+            for (head, tail) in [(0, 1), (2, 3), (4, 5)] {
+                let span = |at: usize| Span::new(at, at + 1);
+                build.relation("relation", "a", span(head), span(tail), None);
+            }
+            build.finish()
+        };
+        let gold = labelled(&[(0, "x"), (1, "y"), (2, "x"), (3, "y"), (4, "x"), (5, "y")]);
+        let predicted = labelled(&[(0, "x"), (1, "y"), (2, "y"), (3, "y"), (4, "x")]);
+        let layer = "emd".to_owned();
+        let options =
+            ScoreOptions { arguments: Some((layer.clone(), layer)), ..Default::default() };
+        let pair = std::iter::once((&gold, &predicted));
+        let with = score(pair, "relation", "relation", &options);
+        assert_eq!(with.score, 1.0);
+        let counts = ["correct", "predicted", "gold"].map(|n| with.details["typed"][n].as_u64());
+        assert_eq!(counts, [Some(1), Some(3), Some(3)]);
+        let untyped = doc(&[(0, 1, "a")], &[]);
+        let pair = std::iter::once((&untyped, &predicted));
+        assert!(score(pair, "relation", "relation", &options).details["typed"].is_null());
     }
 
     #[test]

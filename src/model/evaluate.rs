@@ -99,7 +99,13 @@ impl Model {
         }
         let mut unknown_labels = labels;
         unknown_labels.retain(|label, _| !known.contains(label));
+        let types = |arguments: &str| {
+            let gold =
+                gold_layer(TaskKind::Spans, arguments, config.layer(arguments), docs).ok()?;
+            Some((gold, arguments.to_owned()))
+        };
         let options = ScoreOptions {
+            arguments: config.tasks[task].head.arguments().and_then(types),
             known_labels: (!options.all_labels).then_some(known),
             singletons: options.singletons,
             symmetric: config.tasks[task].head.symmetric().iter().cloned().collect(),

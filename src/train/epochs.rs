@@ -234,6 +234,7 @@ impl Trainer {
             known_labels: Some(known),
             singletons: Singletons::Auto,
             symmetric: head.symmetric().iter().cloned().collect(),
+            arguments: None,
         };
         metric::score(data.kind, &data.layer, task, &gold, &annotated?, &options).map(Some)
     }

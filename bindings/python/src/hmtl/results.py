@@ -114,13 +114,18 @@ class SpanDetails(_LabelDetails):
     untyped: Counts
 
 
-class RelationDetails(_LabelDetails):
+class _RelationDetails(_LabelDetails):
     #: What facts hold between.
     arguments: Literal["entities", "mentions"]
     strict: Counts
     boundaries: Counts
     mentions: Counts
     last_token: Counts
+
+
+class RelationDetails(_RelationDetails, total=False):
+    #: Strict, with the right types of both arguments; only of data that gives them.
+    typed: Counts
 
 
 class CoreferenceDetails(TypedDict):
