@@ -16,10 +16,13 @@ impl Network {
             let tokens = example.tokens();
             let mut gold =
                 GoldSpans { open: self.open_labels(task, example), ..Default::default() };
-            for (span, label) in example.document.labelled(layer) {
+            // Position before label: some corpora are one document of thousands of sentences.
+            for mention in &example.document.mentions {
+                let span = mention.span();
                 if span.first < tokens.start || span.last > tokens.end || span.first >= span.last {
                     continue;
                 }
+                let Some(label) = mention.labels.get(layer) else { continue };
                 let span = Span::new(span.first - tokens.start, span.last - tokens.start);
                 match self.vocab.label(task, &label.label) {
                     Some(label) => gold.spans.push((span, label)),
