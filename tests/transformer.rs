@@ -124,6 +124,17 @@ fn a_long_sentence_is_read_in_windows() {
     assert!(!far.allclose(&near, 1e-5, 1e-5, false), "the window makes no difference");
 }
 
+#[test]
+fn hundreds_of_windows_are_read_like_one() {
+    let (network, _params) = network(&fixtures().join("bert"), json!({"window": 16, "overlap": 8}));
+    let words: Vec<&str> = ["the", "cat", "sat", "on", "mat", "dog", "the"].repeat(900);
+    // Windows of the same text fall into other groups the second time.
+    let twice = embedded(&network, &[words.clone(), words.clone()]);
+    assert!(twice.get(0).allclose(&twice.get(1), 1e-5, 1e-5, false));
+    let few = embedded(&network, &[words[..100].to_vec()]).get(0).narrow(0, 0, 80);
+    assert!(twice.get(0).narrow(0, 0, 80).allclose(&few, 1e-5, 1e-5, false));
+}
+
 fn network_of_window(window: usize) -> (Network, Params) {
     network(&fixtures().join("bert"), json!({"window": window}))
 }

@@ -16,6 +16,8 @@ pub const PREFIX: &str = "embedding.context.";
 
 /// Takes padding out of a softmax.
 const NEVER: f64 = -1e9;
+/// Pieces, padding included, that are read at a time where nothing is learned.
+const PIECES: i64 = 8192;
 
 /// The part of a Hugging Face `config.json` that the layers follow.
 #[derive(Debug, Deserialize)]
@@ -210,12 +212,7 @@ impl Transformer {
             .pieces
             .as_ref()
             .ok_or_else(|| Error::Internal("a batch without pieces".to_owned()))?;
-        let hidden = {
-            // What is not learned needs no graph of it, nor dropout inside.
-            let _guard = (!self.trainable).then(tch::no_grad_guard);
-            self.layers(pieces, train && self.trainable)?
-        };
-        let hidden = self.mixed(&hidden)?.f_reshape([-1, self.width()])?; // (R * P, hidden)
+        let hidden = self.hidden(pieces, train)?.f_reshape([-1, self.width()])?; // (R * P, hidden)
         let (rows, length) = batch.words.size2()?;
         let words = match self.pooling {
             Pooling::First => hidden.f_index_select(0, &pieces.first)?,
@@ -229,20 +226,40 @@ impl Transformer {
         batch.masked(&words)
     }
 
-    /// The hidden states after the embeddings and after each layer, or, without a mix, the last
-    /// alone: (R, P, hidden).
-    fn layers(&self, pieces: &PieceBatch, train: bool) -> Result<Vec<Tensor>> {
+    /// What the transformer says of each piece, (R, P, hidden). Where nothing is learned some rows
+    /// are read at a time: what the layers hold would grow with a document of hundreds of windows.
+    fn hidden(&self, pieces: &PieceBatch, train: bool) -> Result<Tensor> {
         let (rows, length) = pieces.ids.size2()?;
+        let learns = train && self.trainable;
+        let some = if learns { rows } else { (PIECES / length.max(1)).max(1) };
+        let mut found = Vec::new();
+        for start in (0..rows).step_by(some.max(1) as usize) {
+            let count = some.min(rows - start);
+            let ids = pieces.ids.f_narrow(0, start, count)?;
+            let present = pieces.present.f_narrow(0, start, count)?;
+            let states = {
+                // What is not learned needs no graph of it, nor dropout inside.
+                let _guard = (!self.trainable).then(tch::no_grad_guard);
+                self.layers(&ids, &present, learns)?
+            };
+            found.push(self.mixed(&states)?);
+        }
+        Ok(Tensor::f_cat(&found, 0)?)
+    }
+
+    /// The hidden states after the embeddings and after each layer, or, without a mix, the last
+    /// alone: (R, P, hidden), of pieces (R, P).
+    fn layers(&self, ids: &Tensor, present: &Tensor, train: bool) -> Result<Vec<Tensor>> {
+        let (rows, length) = ids.size2()?;
         let shape = &self.shape;
         let positions = self.positions.f_narrow(0, shape.first_position(), length)?;
         let words =
-            self.words.f_index_select(0, &pieces.ids.f_view([-1])?)?.f_view([rows, length, -1])?;
+            self.words.f_index_select(0, &ids.f_reshape([-1])?)?.f_view([rows, length, -1])?;
         // Added in the order of the original, for equal rounding.
         let embedded = words.f_add(&self.kind.f_select(0, 0)?)?.f_add(&positions)?;
         let mut x =
             self.norm(&embedded, &self.norm)?.f_dropout(shape.hidden_dropout_prob, train)?;
-        let bias = pieces
-            .present
+        let bias = present
             .f_logical_not()?
             .f_to_kind(x.kind())?
             .f_mul_scalar(NEVER)?
