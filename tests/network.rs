@@ -54,6 +54,7 @@ fn vocabularies() -> Vocabularies {
         ]
         .into(),
         pieces: None,
+        elmo: None,
     }
 }
 

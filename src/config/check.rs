@@ -167,9 +167,12 @@ impl EmbeddingConfig {
         if self.context.is_none() && self.chars.is_none() && self.words.is_none() {
             return Err(Error::config("embedding needs context, chars or words"));
         }
-        if let Some(ContextConfig::Transformer { dropout, .. }) = &self.context {
-            probability("embedding.context.dropout", *dropout)?;
-        }
+        let dropout = match &self.context {
+            Some(ContextConfig::Transformer(config)) => config.dropout,
+            Some(ContextConfig::Elmo(config)) => config.dropout,
+            None => 0.0,
+        };
+        probability("embedding.context.dropout", dropout)?;
         if let Some(WordsConfig::Table { size, dropout, .. }) = &self.words {
             positive("embedding.words.size", *size)?;
             probability("embedding.words.dropout", *dropout)?;

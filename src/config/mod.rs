@@ -4,9 +4,15 @@
 //! refuses unknown keys, so that a typo is an error that names it.
 
 mod check;
+mod context;
+mod elmo;
 
 use std::collections::BTreeSet;
 
+pub use context::{ContextConfig, ElmoConfig, Pooling, TransformerConfig};
+pub use elmo::{
+    ElmoActivation, ElmoCharacterOptions, ElmoCnnOptions, ElmoLstmOptions, ElmoOptions,
+};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -40,42 +46,6 @@ pub struct EmbeddingConfig {
     pub chars: Option<CharsConfig>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub words: Option<WordsConfig>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum ContextConfig {
-    /// An encoder of the BERT family; its sizes are those of its own description.
-    Transformer {
-        #[serde(default)]
-        pooling: Pooling,
-        /// Learns a mix of all layers instead of taking the last.
-        #[serde(default)]
-        mix: bool,
-        #[serde(default = "yes")]
-        trainable: bool,
-        #[serde(default)]
-        dropout: f64,
-        /// Pieces that are read at once, the ends included; absent means all that it can.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        window: Option<usize>,
-        /// Pieces that two windows over a long sentence share.
-        #[serde(default = "overlap")]
-        overlap: usize,
-    },
-}
-
-fn overlap() -> usize {
-    64
-}
-
-/// Which of its pieces a word's vector comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Pooling {
-    #[default]
-    First,
-    Mean,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

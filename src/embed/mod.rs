@@ -1,15 +1,18 @@
 //! Ids to vectors.
 
 mod chars;
+pub mod elmo;
+mod layer_mix;
 pub mod pretrained;
 mod transformer;
 pub mod vectors;
 
 pub use chars::CharCnn;
+pub use elmo::Elmo;
 use tch::Tensor;
 pub use transformer::{Transformer, window};
 
-use crate::config::{CharsConfig, EmbeddingConfig, WordsConfig};
+use crate::config::{CharsConfig, ContextConfig, EmbeddingConfig, WordsConfig};
 use crate::feature::{Batch, Vocabularies};
 use crate::params::{Init, Params};
 use crate::{Error, Result};
@@ -17,10 +20,50 @@ use crate::{Error, Result};
 /// Name of the word table among the parameters.
 pub const WORD_TABLE: &str = "embedding.words.weight";
 
+/// What gives a word a vector that depends on its sentence.
+#[derive(Debug)]
+enum Context {
+    Transformer(Transformer),
+    Elmo(Elmo),
+}
+
+impl Context {
+    fn new(config: &ContextConfig, vocab: &Vocabularies, params: &mut Params) -> Result<Self> {
+        match (config, &vocab.pieces, &vocab.elmo) {
+            (ContextConfig::Transformer(config), Some(pieces), None) => {
+                Ok(Self::Transformer(Transformer::new(config, pieces, params)?))
+            }
+            (ContextConfig::Elmo(config), None, Some(options)) => {
+                Ok(Self::Elmo(Elmo::new(config, options, params)?))
+            }
+            (ContextConfig::Transformer(_), ..) => Err(Error::config(
+                "embedding.context needs a transformer and no ELMo: vocabulary.transformer",
+            )),
+            (ContextConfig::Elmo(_), ..) => Err(Error::config(
+                "embedding.context needs an ELMo and no transformer: vocabulary.elmo",
+            )),
+        }
+    }
+
+    fn width(&self) -> i64 {
+        match self {
+            Self::Transformer(transformer) => transformer.width(),
+            Self::Elmo(elmo) => elmo.width(),
+        }
+    }
+
+    fn forward(&self, batch: &Batch, train: bool) -> Result<Tensor> {
+        match self {
+            Self::Transformer(transformer) => transformer.forward(batch, train),
+            Self::Elmo(elmo) => elmo.forward(batch, train),
+        }
+    }
+}
+
 /// Token vectors: context, then characters, then words.
 #[derive(Debug)]
 pub struct Embedding {
-    context: Option<Transformer>,
+    context: Option<Context>,
     chars: Option<CharCnn>,
     words: Option<(Tensor, f64)>, // (words, size), and its dropout
     width: i64,
@@ -33,17 +76,13 @@ impl Embedding {
         params: &mut Params,
     ) -> Result<Self> {
         let mut width = 0;
-        let context = match (&config.context, &vocab.pieces) {
-            (Some(config), Some(pieces)) => {
-                let context = Transformer::new(config, pieces, params)?;
+        let context = match &config.context {
+            Some(config) => {
+                let context = Context::new(config, vocab, params)?;
                 width += context.width();
                 Some(context)
             }
-            (Some(_), None) => {
-                let message = "embedding.context needs a transformer: vocabulary.transformer";
-                return Err(Error::config(message));
-            }
-            (None, _) => None,
+            None => None,
         };
         let words = match &config.words {
             Some(WordsConfig::Table { size, trainable, dropout }) => {

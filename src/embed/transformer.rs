@@ -5,9 +5,10 @@
 //! weights are loaded as they are and its layers can be given rates of their own.
 
 use serde::Deserialize;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-use crate::config::{ContextConfig, Pooling};
+use super::layer_mix::LayerMix;
+use crate::config::{Pooling, TransformerConfig};
 use crate::feature::{Batch, PieceBatch, Pieces};
 use crate::params::{Init, Params};
 use crate::{Error, Result};
@@ -115,8 +116,7 @@ pub struct Transformer {
     kind: Tensor,      // (types, hidden)
     norm: Norm,
     layers: Vec<Layer>,
-    /// Weights of the layers' mix, (layers + 1), and its factor, (1).
-    mix: Option<(Tensor, Tensor)>,
+    mix: Option<LayerMix>,
     pooling: Pooling,
     trainable: bool,
     dropout: f64,
@@ -151,21 +151,20 @@ impl Maker<'_> {
 }
 
 /// How many pieces the windows over long sequences have, and how many they share.
-pub fn window(config: &ContextConfig, pieces: &Pieces) -> Result<(usize, usize)> {
-    let ContextConfig::Transformer { window, overlap, .. } = config;
+pub fn window(config: &TransformerConfig, pieces: &Pieces) -> Result<(usize, usize)> {
     let most = Shape::parse(pieces.config())?.positions() as usize;
-    let window = window.unwrap_or(most);
+    let window = config.window.unwrap_or(most);
     if window > most || window < 8 {
         return Err(Error::config(format!(
             "embedding.context.window is {window}: it must be from 8 to {most}"
         )));
     }
-    Ok((window, (*overlap).min(window / 2)))
+    Ok((window, config.overlap.min(window / 2)))
 }
 
 impl Transformer {
-    pub fn new(config: &ContextConfig, pieces: &Pieces, params: &mut Params) -> Result<Self> {
-        let &ContextConfig::Transformer { pooling, mix, trainable, dropout, .. } = config;
+    pub fn new(config: &TransformerConfig, pieces: &Pieces, params: &mut Params) -> Result<Self> {
+        let &TransformerConfig { pooling, mix, trainable, dropout, .. } = config;
         let shape = Shape::parse(pieces.config())?;
         let (h, inner) = (shape.hidden_size, shape.intermediate_size);
         let mut make = Maker { params, trainable };
@@ -190,12 +189,8 @@ impl Transformer {
                 output_norm: make.norm(&name("output"), h)?,
             });
         }
-        make.trainable = true;
         let mix = match mix {
-            true => Some((
-                make.get("mix.weights", &[shape.num_hidden_layers + 1], Init::Zeros)?,
-                make.get("mix.factor", &[1], Init::Constant(1.0))?,
-            )),
+            true => Some(LayerMix::new(PREFIX, shape.num_hidden_layers + 1, params)?),
             false => None,
         };
         Ok(Self { shape, words, positions, kind, norm, layers, mix, pooling, trainable, dropout })
@@ -315,21 +310,12 @@ impl Transformer {
         Ok(x.f_layer_norm(size, Some(&norm.weight), Some(&norm.bias), eps, true)?)
     }
 
-    /// The last state, or the mix of all: `factor * sum_l softmax(w)_l h_l` (Peters et al. 2018).
+    /// The last state, or the mix of all.
     fn mixed(&self, states: &[Tensor]) -> Result<Tensor> {
-        let last = || Error::Internal("a transformer without states".to_owned());
-        let Some((weights, factor)) = &self.mix else {
-            return Ok(states.last().ok_or_else(last)?.shallow_clone());
-        };
-        let weights = weights.f_softmax(0, Kind::Float)?.f_mul(factor)?;
-        let mut sum: Option<Tensor> = None;
-        for (at, state) in states.iter().enumerate() {
-            let part = state.f_mul(&weights.f_select(0, at as i64)?)?;
-            sum = Some(match sum {
-                Some(sum) => sum.f_add(&part)?,
-                None => part,
-            });
+        match (&self.mix, states.last()) {
+            (Some(mix), _) => mix.forward(states),
+            (None, Some(last)) => Ok(last.shallow_clone()),
+            (None, None) => Err(Error::Internal("a transformer without states".to_owned())),
         }
-        sum.ok_or_else(last)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tch::{Device, Kind, Tensor};
 
-use super::{PADDING, PieceBatch, Vocabularies};
+use super::{ElmoBatch, PADDING, PieceBatch, Vocabularies};
 use crate::Result;
 
 /// Longer words are cut to this many characters for the character network, unless padding is
@@ -33,6 +33,8 @@ pub struct Batch {
     pub lengths: Vec<usize>,
     /// What a transformer reads.
     pub pieces: Option<PieceBatch>,
+    /// What ELMo reads.
+    pub elmo: Option<ElmoBatch>,
 }
 
 /// How sequences are turned into ids.
@@ -78,12 +80,7 @@ impl Batch {
                 reversal[at] = (b * length + sequence.len() - 1 - i) as i64;
             }
         }
-        let mut order: Vec<usize> = (0..spelled.len()).collect();
-        order.sort_by_key(|&row| spelled[row].len());
-        let mut sorted = vec![0_i64; order.len()];
-        for (at, &row) in order.iter().enumerate() {
-            sorted[row] = at as i64;
-        }
+        let (spellings, sorted) = spell(&spelled, PADDING, MAX_CELLS, device)?;
         for row in &mut spelling {
             *row = sorted[*row as usize];
         }
@@ -96,15 +93,20 @@ impl Batch {
             (Some(pieces), Some(window)) => Some(pieces.batch(sequences, window, device)?),
             _ => None,
         };
+        let elmo = match &vocab.elmo {
+            Some(options) => Some(ElmoBatch::new(sequences, options, device)?),
+            None => None,
+        };
         Ok(Self {
             words: to(&words, &shape)?,
-            spellings: spellings(&spelled, &order, device)?,
+            spellings,
             longest_spelling: longest as i64,
             spelling: to(&spelling, &shape)?,
             mask: Tensor::f_from_slice(&mask)?.f_view(shape)?.f_to_device(device)?,
             reversal: to(&reversal, &[cells as i64])?,
             lengths,
             pieces,
+            elmo,
         })
     }
 
@@ -122,17 +124,29 @@ impl Batch {
     }
 }
 
-/// The words in `order`, cut into tensors of at most `MAX_CELLS`, or of one word that has more.
-fn spellings(spelled: &[Vec<i64>], order: &[usize], device: Device) -> Result<Vec<Tensor>> {
-    let width = |at: usize| spelled[order[at]].len().max(1);
+/// Spelled words, shortest first, filled up and cut into tensors (U, C) of at most `most` ids or of one
+/// word that has more; and for each word its row, one tensor after the other.
+pub(super) fn spell(
+    spelled: &[Vec<i64>],
+    fill: i64,
+    most: usize,
+    device: Device,
+) -> Result<(Vec<Tensor>, Vec<i64>)> {
+    let mut order: Vec<usize> = (0..spelled.len()).collect();
+    order.sort_by_key(|&word| spelled[word].len());
+    let mut rows = vec![0_i64; order.len()];
+    for (row, &word) in order.iter().enumerate() {
+        rows[word] = row as i64;
+    }
+    let width = |row: usize| spelled[order[row]].len().max(1);
     let (mut pieces, mut start) = (Vec::new(), 0);
     while start < order.len() {
         let mut end = start + 1;
-        while end < order.len() && (end - start + 1) * width(end) <= MAX_CELLS {
+        while end < order.len() && (end - start + 1) * width(end) <= most {
             end += 1;
         }
         let longest = width(end - 1);
-        let mut ids = vec![PADDING; (end - start) * longest];
+        let mut ids = vec![fill; (end - start) * longest];
         for (row, &word) in ids.chunks_mut(longest).zip(&order[start..end]) {
             row[..spelled[word].len()].copy_from_slice(&spelled[word]);
         }
@@ -140,7 +154,7 @@ fn spellings(spelled: &[Vec<i64>], order: &[usize], device: Device) -> Result<Ve
         pieces.push(Tensor::f_from_slice(&ids)?.f_view(shape)?.f_to_device(device)?);
         start = end;
     }
-    Ok(pieces)
+    Ok((pieces, rows))
 }
 
 #[cfg(test)]

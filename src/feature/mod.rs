@@ -1,6 +1,7 @@
 //! Tokens to ids: vocabularies, labels, batches.
 
 mod batch;
+mod elmo;
 mod labels;
 mod pieces;
 mod vocab;
@@ -8,6 +9,7 @@ mod vocab;
 use std::ops::Range;
 
 pub use batch::{Batch, BatchOptions};
+pub use elmo::{ELMO_CHARACTERS, ELMO_FILL, ElmoBatch};
 pub use labels::{Bioul, TagPart};
 pub use pieces::{PieceBatch, Pieces};
 pub use vocab::{PADDING, UNKNOWN, Vocab, Vocabularies};

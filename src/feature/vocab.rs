@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use indexmap::IndexMap;
 
 use super::Pieces;
+use crate::config::ElmoOptions;
 use crate::{Error, Result};
 
 /// Id of padding, which has no name.
@@ -61,6 +62,8 @@ pub struct Vocabularies {
     pub labels: IndexMap<String, Vec<String>>,
     /// What a transformer reads.
     pub pieces: Option<Pieces>,
+    /// How an ELMo reads.
+    pub elmo: Option<ElmoOptions>,
 }
 
 impl Vocabularies {

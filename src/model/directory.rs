@@ -7,6 +7,7 @@
 //! vocabulary/chars.txt     a character a line, anything but a line feed
 //! vocabulary/labels.json   labels by task
 //! transformer/             config.json and tokenizer.json of a transformer, if there is one
+//! elmo/                    options.json of an ELMo, if there is one
 //! weights.safetensors      every tensor by name
 //! card.json                data, licences, scores, recipe, limits
 //! ```
@@ -24,7 +25,7 @@ use sha2::{Digest as _, Sha256};
 use tch::{Device, Tensor};
 
 use super::{Card, Network, Precision, weights};
-use crate::config::{CONFIG_FORMAT, ModelConfig};
+use crate::config::{CONFIG_FORMAT, ContextConfig, ElmoOptions, ModelConfig};
 use crate::feature::{Pieces, Vocab, Vocabularies};
 use crate::params::Params;
 use crate::{Error, Result, atomic};
@@ -41,12 +42,17 @@ const WEIGHTS: &str = "weights.safetensors";
 const CARD: &str = "card.json";
 const TRANSFORMER: &str = "transformer/config.json";
 const TOKENIZER: &str = "transformer/tokenizer.json";
+const ELMO: &str = "elmo/options.json";
 const FILES: [&str; 6] = [CONFIG, WORDS, CHARS, LABELS, WEIGHTS, CARD];
 
 /// The files of a model.
 fn files(config: &ModelConfig) -> impl Iterator<Item = &'static str> {
-    let context = config.embedding.context.as_ref().map(|_| [TRANSFORMER, TOKENIZER]);
-    FILES.into_iter().chain(context.into_iter().flatten())
+    let context: &[&str] = match &config.embedding.context {
+        Some(ContextConfig::Transformer(_)) => &[TRANSFORMER, TOKENIZER],
+        Some(ContextConfig::Elmo(_)) => &[ELMO],
+        None => &[],
+    };
+    FILES.into_iter().chain(context.iter().copied())
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -105,6 +111,7 @@ impl Parts {
             let folder = path.parent().unwrap_or(dir);
             fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
             let pieces = || self.vocab.pieces.as_ref().ok_or_else(|| no_transformer(&path));
+            let elmo = || self.vocab.elmo.as_ref().ok_or_else(|| no_elmo(&path));
             let text = match name {
                 CONFIG => json(&self.config)?,
                 WORDS => lines(&self.vocab.words, &path)?,
@@ -113,6 +120,7 @@ impl Parts {
                 CARD => json(&self.card)?,
                 TRANSFORMER => pieces()?.config().to_owned(),
                 TOKENIZER => pieces()?.tokenizer().to_owned(),
+                ELMO => elmo()?.text().to_owned(),
                 _ => {
                     weights::write(&path, &self.tensors, precision)?;
                     atomic::sync(&path)?;
@@ -132,6 +140,10 @@ impl Parts {
 
 fn no_transformer(path: &Path) -> Error {
     Error::format(path, "is missing: the model's context has no transformer")
+}
+
+fn no_elmo(path: &Path) -> Error {
+    Error::format(path, "is missing: the model's context has no ELMo")
 }
 
 fn json(value: &impl Serialize) -> Result<String> {
@@ -202,8 +214,12 @@ impl Parts {
             chars: vocabulary(&at(CHARS), &files[CHARS])?,
             labels,
             pieces: match config.embedding.context {
-                Some(_) => Some(pieces(&at(TOKENIZER), &files)?),
-                None => None,
+                Some(ContextConfig::Transformer(_)) => Some(pieces(&at(TOKENIZER), &files)?),
+                _ => None,
+            },
+            elmo: match config.embedding.context {
+                Some(ContextConfig::Elmo(_)) => Some(elmo(&at(ELMO), &files[ELMO])?),
+                _ => None,
             },
         };
         let card = parse(&at(CARD), &files[CARD])?;
@@ -253,6 +269,14 @@ fn pieces(path: &Path, files: &BTreeMap<&str, Vec<u8>>) -> Result<Pieces> {
         return Err(Error::format(path, "or config.json beside it is not valid UTF-8"));
     };
     Pieces::new(config, tokenizer).map_err(|e| match e {
+        Error::Config(message) => Error::format(path, message),
+        other => other,
+    })
+}
+
+fn elmo(path: &Path, bytes: &[u8]) -> Result<ElmoOptions> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Error::format(path, "is not valid UTF-8"))?;
+    ElmoOptions::parse(text.to_owned()).map_err(|e| match e {
         Error::Config(message) => Error::format(path, message),
         other => other,
     })

@@ -6,7 +6,9 @@ use indexmap::IndexMap;
 use tch::{Device, Tensor};
 
 use super::gold::gold_clusters;
-use crate::config::{CharsConfig, HeadConfig, MentionRankingConfig, ModelConfig, TaskKind};
+use crate::config::{
+    CharsConfig, ContextConfig, HeadConfig, MentionRankingConfig, ModelConfig, TaskKind,
+};
 use crate::encode::{Encodings, Graph};
 use crate::feature::{Batch, BatchOptions, Example, Vocabularies};
 use crate::head::{
@@ -267,7 +269,9 @@ impl Network {
 fn batch_options(config: &ModelConfig, vocab: &Vocabularies) -> Result<BatchOptions> {
     let embedding = &config.embedding;
     let window = match (&embedding.context, &vocab.pieces) {
-        (Some(context), Some(pieces)) => Some(embed::window(context, pieces)?),
+        (Some(ContextConfig::Transformer(context)), Some(pieces)) => {
+            Some(embed::window(context, pieces)?)
+        }
         _ => None,
     };
     let whole_spelling =

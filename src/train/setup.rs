@@ -16,7 +16,7 @@ use super::random::seeded;
 use super::start::Start;
 use super::task_data::{Added, Files, Split, TaskData};
 use super::{RunConfig, Trainer, vocabulary};
-use crate::embed::{WORD_TABLE, pretrained};
+use crate::embed::{WORD_TABLE, elmo, pretrained};
 use crate::feature::Vocabularies;
 use crate::model::Network;
 use crate::params::Params;
@@ -107,6 +107,9 @@ impl Setup {
                 }
                 if let Some(dir) = &config.vocabulary.transformer {
                     params.assign(&pretrained::weights(dir, &params)?)?;
+                }
+                if let Some(dir) = &config.vocabulary.elmo {
+                    params.assign(&elmo::weights(dir)?)?;
                 }
                 if let Some(start) = &start {
                     start.copy_into(&params, &config.training.fresh)?;

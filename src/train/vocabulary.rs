@@ -9,9 +9,9 @@ use tch::Tensor;
 
 use super::VocabularyConfig;
 use super::task_data::TaskData;
-use crate::config::{ModelConfig, WordsConfig};
-use crate::embed::pretrained;
+use crate::config::{ContextConfig, ModelConfig, WordsConfig};
 use crate::embed::vectors::{self, Vectors};
+use crate::embed::{elmo, pretrained};
 use crate::feature::{Vocab, Vocabularies};
 use crate::{Error, Result};
 
@@ -81,6 +81,7 @@ pub(super) fn build(
     if model.embedding.words.is_none() {
         names.clear();
     }
+    let context = &model.embedding.context;
     let pieces = match (&config.transformer, start.and_then(|s| s.pieces.clone())) {
         (Some(_), Some(_)) => {
             let message = "vocabulary.transformer: the model of `start` has a transformer already";
@@ -89,11 +90,23 @@ pub(super) fn build(
         (Some(dir), None) => Some(pretrained::pieces(dir)?),
         (None, known) => known,
     };
-    if pieces.is_some() && model.embedding.context.is_none() {
-        return Err(Error::config("vocabulary.transformer without embedding.context"));
+    if pieces.is_some() && !matches!(context, Some(ContextConfig::Transformer(_))) {
+        let message = "vocabulary.transformer without embedding.context of its type";
+        return Err(Error::config(message));
+    }
+    let elmo = match (&config.elmo, start.and_then(|s| s.elmo.clone())) {
+        (Some(_), Some(_)) => {
+            let message = "vocabulary.elmo: the model of `start` has an ELMo already";
+            return Err(Error::config(message));
+        }
+        (Some(dir), None) => Some(elmo::options(dir)?),
+        (None, known) => known,
+    };
+    if elmo.is_some() && !matches!(context, Some(ContextConfig::Elmo(_))) {
+        return Err(Error::config("vocabulary.elmo without embedding.context of its type"));
     }
     let (words, chars) = (Vocab::new(names)?, Vocab::new(chars)?);
-    Ok((Vocabularies { words, chars, labels, pieces }, vectors))
+    Ok((Vocabularies { words, chars, labels, pieces, elmo }, vectors))
 }
 
 /// The names of a vocabulary, then those that are new.

@@ -60,6 +60,7 @@ pub fn tiny_vocabularies() -> Vocabularies {
         ]
         .into(),
         pieces: None,
+        elmo: None,
     }
 }
 

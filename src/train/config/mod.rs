@@ -50,11 +50,14 @@ pub struct VocabularyConfig {
     /// model.safetensors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transformer: Option<PathBuf>,
+    /// Folder of an ELMo as its authors keep them: options.json, weights.hdf5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elmo: Option<PathBuf>,
 }
 
 impl Default for VocabularyConfig {
     fn default() -> Self {
-        Self { min_count: 1, vectors: None, extra_words: 0, transformer: None }
+        Self { min_count: 1, vectors: None, extra_words: 0, transformer: None, elmo: None }
     }
 }
 
@@ -157,8 +160,8 @@ impl RunConfig {
         }
         .map_err(in_json)?;
         config.start = start;
-        let VocabularyConfig { vectors, transformer, .. } = &mut config.vocabulary;
-        for path in [vectors, transformer].into_iter().flatten() {
+        let VocabularyConfig { vectors, transformer, elmo, .. } = &mut config.vocabulary;
+        for path in [vectors, transformer, elmo].into_iter().flatten() {
             *path = folder.join(&*path);
         }
         for data in config.training.tasks.values_mut().flat_map(TaskTraining::data_mut) {
