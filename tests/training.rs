@@ -512,6 +512,45 @@ fn a_transformer_trains_and_comes_back_from_its_directory() {
     assert!(error.contains("tokenizer.json: was altered"), "{error}");
 }
 
+/// An ELMo is saved, resumed and loaded like all else; its mix is learned, the rest stays.
+#[test]
+fn an_elmo_comes_back_from_the_directory_of_its_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = run(dir.path());
+    let source = dir.path().join("elmo");
+    fs::create_dir(&source).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/elmo");
+    for name in ["options.json", "weights.hdf5"] {
+        fs::copy(folder.join(name), source.join(name)).unwrap();
+    }
+    config["vocabulary"] = json!({"elmo": source});
+    config["model"]["embedding"]["context"] = json!({"type": "elmo", "dropout": 0.1});
+    let mut whole = trainer(&config);
+    let before = whole.model().unwrap().tensors;
+    steps(&mut whole, 6);
+    let checkpoint = dir.path().join("checkpoint");
+    whole.save(&checkpoint).unwrap();
+    fs::remove_dir_all(&source).unwrap();
+    let mut again = resumed(&checkpoint);
+    assert_eq!(steps(&mut again, 3), steps(&mut whole, 3));
+    let after = whole.model().unwrap().tensors;
+    let moved =
+        |name: &str| f64::try_from((&before[name] - &after[name]).abs().max()).unwrap() > 0.0;
+    assert!(moved("embedding.context.mix.weights"));
+    assert!(!moved("embedding.context.forward.layer0.weight"));
+    let model = dir.path().join("model");
+    whole.model().unwrap().save(&model, Precision::Float32).unwrap();
+    let annotate = |model: &Model| {
+        model.annotate("Anna Berg joined Orbit Labs.", &AnnotateOptions::default()).unwrap()
+    };
+    let kept = Model::new(whole.model().unwrap()).unwrap();
+    let loaded = Model::load(&model, &Default::default()).unwrap();
+    assert_eq!(annotate(&kept), annotate(&loaded));
+    fs::write(model.join("elmo/options.json"), "{}").unwrap();
+    let error = Model::load(&model, &Default::default()).unwrap_err().to_string();
+    assert!(error.contains("options.json: was altered"), "{error}");
+}
+
 #[test]
 fn tasks_learn_on_a_mix_of_the_levels_below() {
     let dir = tempfile::tempdir().unwrap();
