@@ -214,6 +214,33 @@ fn the_weight_of_a_task_is_a_factor_of_its_loss() {
 }
 
 #[test]
+fn accumulated_gradients_are_averaged() {
+    common::one_thread();
+    let dir = tempfile::tempdir().unwrap();
+    let moved = |accumulate: usize| {
+        let mut config = run(dir.path());
+        config["model"]["embedding"]["words"]["dropout"] = json!(0.0);
+        let training = &mut config["training"];
+        training["optimizer"] = json!({"type": "sgd", "learning_rate": 1e-3});
+        training["sampling"] = json!({"type": "sequential"});
+        training["accumulate"] = json!(accumulate);
+        for limit in ["gradient_norm", "gradient_value"] {
+            training.as_object_mut().unwrap().shift_remove(limit);
+        }
+        // One document is one batch: every draw is the same.
+        training["tasks"]["ner"]["train"][0]["slice"] = json!([0, 1]);
+        let mut trainer = trainer(&config);
+        let name = "tasks.ner.start";
+        let before = trainer.weights()[name].copy();
+        assert_eq!(trainer.step().unwrap().task, "ner");
+        &trainer.weights()[name] - before
+    };
+    let (once, thrice) = (moved(1), moved(3));
+    assert!(largest(&once) > 0.0);
+    assert!(largest(&(&once - thrice)) < 1e-3 * largest(&once));
+}
+
+#[test]
 fn data_that_cannot_train_is_refused_by_name() {
     common::one_thread();
     let dir = tempfile::tempdir().unwrap();
