@@ -3,6 +3,7 @@
 mod chars;
 pub mod elmo;
 mod layer_mix;
+mod maker;
 pub mod pretrained;
 mod transformer;
 pub mod vectors;

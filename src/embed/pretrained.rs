@@ -10,7 +10,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use tch::Tensor;
 
-use super::transformer::PREFIX;
+use super::maker::PREFIX;
 use crate::feature::Pieces;
 use crate::params::Params;
 use crate::{Error, Result};

@@ -8,12 +8,11 @@ use serde::Deserialize;
 use tch::Tensor;
 
 use super::layer_mix::LayerMix;
+use super::maker::{Maker, PREFIX};
 use crate::config::{Pooling, TransformerConfig};
 use crate::feature::{Batch, PieceBatch, Pieces};
 use crate::params::{Init, Params};
 use crate::{Error, Result};
-
-pub const PREFIX: &str = "embedding.context.";
 
 /// Takes padding out of a softmax.
 const NEVER: f64 = -1e9;
@@ -122,22 +121,7 @@ pub struct Transformer {
     dropout: f64,
 }
 
-/// Makes the tensors of a transformer.
-struct Maker<'a> {
-    params: &'a mut Params,
-    trainable: bool,
-}
-
 impl Maker<'_> {
-    fn get(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor> {
-        let name = format!("{PREFIX}{name}");
-        let tensor = self.params.get(&name, shape, init)?;
-        if !self.trainable {
-            self.params.freeze(&name);
-        }
-        Ok(tensor)
-    }
-
     fn linear(&mut self, name: &str, out: i64, input: i64) -> Result<Linear> {
         let weight = self.get(&format!("{name}.weight"), &[out, input], Init::Normal(0.02))?;
         Ok((weight, self.get(&format!("{name}.bias"), &[out], Init::Zeros)?))

@@ -20,12 +20,11 @@ use self::characters::Characters;
 use self::lstm::Stack;
 pub use self::weights::{options, weights};
 use super::layer_mix::LayerMix;
+use super::maker::{Maker, PREFIX};
 use crate::config::{ElmoConfig, ElmoOptions};
 use crate::feature::{Batch, ElmoBatch};
-use crate::params::{Init, Params};
+use crate::params::Params;
 use crate::{Error, Result};
-
-const PREFIX: &str = "embedding.context.";
 
 /// An ELMo; see the module.
 #[derive(Debug)]
@@ -37,23 +36,6 @@ pub struct Elmo {
     width: i64,
     trainable: bool,
     dropout: f64,
-}
-
-/// Makes the tensors of an ELMo.
-struct Maker<'a> {
-    params: &'a mut Params,
-    trainable: bool,
-}
-
-impl Maker<'_> {
-    fn get(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor> {
-        let name = format!("{PREFIX}{name}");
-        let tensor = self.params.get(&name, shape, init)?;
-        if !self.trainable {
-            self.params.freeze(&name);
-        }
-        Ok(tensor)
-    }
 }
 
 impl Elmo {
