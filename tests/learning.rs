@@ -189,26 +189,29 @@ fn a_task_out_of_patience_rests_or_goes_on() {
     }
 }
 
+/// How far one plain step of `ner`, at a rate that is not clipped, moves a tensor.
+fn moved(change: impl Fn(&mut Value)) -> Tensor {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = run(dir.path());
+    let training = &mut config["training"];
+    training["optimizer"] = json!({"type": "sgd", "learning_rate": 1e-3});
+    training["sampling"] = json!({"type": "sequential"});
+    for limit in ["gradient_norm", "gradient_value", "schedule"] {
+        training.as_object_mut().unwrap().shift_remove(limit);
+    }
+    change(&mut config);
+    let mut trainer = trainer(&config);
+    let name = "tasks.ner.start";
+    let before = trainer.weights()[name].copy();
+    assert_eq!(trainer.step().unwrap().task, "ner");
+    &trainer.weights()[name] - before
+}
+
 #[test]
 fn the_weight_of_a_task_is_a_factor_of_its_loss() {
     common::one_thread();
-    let dir = tempfile::tempdir().unwrap();
-    let moved = |weight: f64| {
-        let mut config = run(dir.path());
-        let training = &mut config["training"];
-        training["optimizer"] = json!({"type": "sgd", "learning_rate": 1e-3});
-        training["sampling"] = json!({"type": "sequential"});
-        for limit in ["gradient_norm", "gradient_value", "schedule"] {
-            training.as_object_mut().unwrap().shift_remove(limit);
-        }
-        training["tasks"]["ner"]["weight"] = json!(weight);
-        let mut trainer = trainer(&config);
-        let name = "tasks.ner.start";
-        let before = trainer.weights()[name].copy();
-        assert_eq!(trainer.step().unwrap().task, "ner");
-        &trainer.weights()[name] - before
-    };
-    let (once, twice) = (moved(1.0), moved(2.0));
+    let of = |weight: f64| moved(|c| c["training"]["tasks"]["ner"]["weight"] = json!(weight));
+    let (once, twice) = (of(1.0), of(2.0));
     assert!(largest(&once) > 0.0);
     assert!(largest(&(once * 2.0 - &twice)) < 1e-3 * largest(&twice));
 }
@@ -216,26 +219,15 @@ fn the_weight_of_a_task_is_a_factor_of_its_loss() {
 #[test]
 fn accumulated_gradients_are_averaged() {
     common::one_thread();
-    let dir = tempfile::tempdir().unwrap();
-    let moved = |accumulate: usize| {
-        let mut config = run(dir.path());
-        config["model"]["embedding"]["words"]["dropout"] = json!(0.0);
-        let training = &mut config["training"];
-        training["optimizer"] = json!({"type": "sgd", "learning_rate": 1e-3});
-        training["sampling"] = json!({"type": "sequential"});
-        training["accumulate"] = json!(accumulate);
-        for limit in ["gradient_norm", "gradient_value"] {
-            training.as_object_mut().unwrap().shift_remove(limit);
-        }
-        // One document is one batch: every draw is the same.
-        training["tasks"]["ner"]["train"][0]["slice"] = json!([0, 1]);
-        let mut trainer = trainer(&config);
-        let name = "tasks.ner.start";
-        let before = trainer.weights()[name].copy();
-        assert_eq!(trainer.step().unwrap().task, "ner");
-        &trainer.weights()[name] - before
+    let of = |accumulate: usize| {
+        moved(|config| {
+            config["model"]["embedding"]["words"]["dropout"] = json!(0.0);
+            config["training"]["accumulate"] = json!(accumulate);
+            // One document is one batch: every draw is the same.
+            config["training"]["tasks"]["ner"]["train"][0]["slice"] = json!([0, 1]);
+        })
     };
-    let (once, thrice) = (moved(1), moved(3));
+    let (once, thrice) = (of(1), of(3));
     assert!(largest(&once) > 0.0);
     assert!(largest(&(&once - thrice)) < 1e-3 * largest(&once));
 }
