@@ -204,7 +204,7 @@ impl Reference {
         for task in ["ner", "emd", "relation", "coref"] {
             let encoded = &encodings[task].encoded;
             self.check(case, &format!("encoded_{task}"), encoded, &batch);
-            let x = SequenceInput { batch: &batch, encoded: encoded.shallow_clone() };
+            let x = SequenceInput::new(&batch, encoded.shallow_clone());
             match network.head(task).unwrap() {
                 Head::CrfTagger(head) => {
                     let order: Vec<i64> = self.tags[task].iter().map(|&t| t as i64).collect();

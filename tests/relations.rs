@@ -3,8 +3,9 @@
 mod common;
 
 use common::toy::{document, run};
+use hmtl::model::AnnotateOptions;
 use hmtl::train::{RunConfig, Setup, Split, Trainer};
-use hmtl::{Document, DocumentBuilder};
+use hmtl::{Cancel, Document, DocumentBuilder, Span};
 use serde_json::{Value, json};
 use tch::Device;
 
@@ -77,4 +78,57 @@ fn types_that_were_seen_are_kept_in_checkpoint_and_model_and_grow_with_new_data(
     assert_eq!(seen(&trainer, "employs"), once("ORG", "PER", 6.0));
     assert_eq!(seen(&trainer, "works_for"), once("PER", "ORG", 13.0));
     assert_eq!(seen(&trainer, "worked_for"), once("PER", "ORG", 12.0));
+}
+
+/// A person who joins a company, twice in one sentence, and the company's name twice.
+fn repeated(n: usize) -> Document {
+    let (first, org) = (["Anna", "Boris", "Clara"][n % 3], ["Orbit", "Quill"][n % 2]);
+    let half = [first, "joined", org];
+    let words: Vec<&str> = half.iter().chain(&[","]).chain(&half).chain(&["."]).copied().collect();
+    let mut build = DocumentBuilder::new(Document::from_sentences(&[words]));
+    let spans = [0, 2, 4, 6].map(|at| Span::new(at, at + 1));
+    for (span, label) in spans.into_iter().zip(["PER", "ORG", "PER", "ORG"]) {
+        build.label(span, "ner", label, None);
+    }
+    build.relation("relation", "works_for", spans[0], spans[1], None);
+    build.relation("relation", "works_for", spans[2], spans[3], None);
+    build.cluster(vec![spans[0], spans[2]]);
+    build.cluster(vec![spans[1], spans[3]]);
+    build.finish()
+}
+
+#[test]
+fn relations_between_mentions_are_each_learned_and_stated() {
+    let dir = tempfile::tempdir().unwrap();
+    let learned = |between: &str| {
+        let mut config = toy(dir.path());
+        config["model"]["tasks"]["relation"]["between"] = json!(between);
+        config["training"]["epochs"] = json!(16);
+        for task in ["ner", "relation"] {
+            for split in ["train", "dev"] {
+                config["training"]["tasks"][task][split] = json!([]);
+            }
+        }
+        let mut setup = setup(&config);
+        let docs: Vec<Document> = (0..24).map(repeated).collect();
+        for task in ["ner", "relation"] {
+            setup.add(task, Split::Train, &docs).unwrap();
+            setup.add(task, Split::Dev, &docs[..6]).unwrap();
+        }
+        let mut trainer = setup.build().unwrap();
+        trainer.train(&mut |_, _| Ok(()), &Cancel::new()).unwrap();
+        let options = AnnotateOptions::default();
+        let found = trainer.network().annotate(&docs[..1], &options, &Cancel::new()).unwrap();
+        let span = |m: usize| found[0].mentions[m].first_token;
+        let stated = found[0].relations.iter().map(|r| (span(r.head), span(r.tail)));
+        let mut stated: Vec<(usize, usize)> = stated.collect();
+        stated.sort_unstable();
+        stated
+    };
+    assert_eq!(learned("mentions"), [(0, 2), (4, 6)]);
+    assert_eq!(learned("entities").len(), 1);
+    let mut config = toy(dir.path());
+    config["model"]["tasks"]["relation"]["between"] = json!("words");
+    let error = RunConfig::from_json(&config.to_string()).unwrap_err().to_string();
+    assert!(error.contains("words") && error.contains("mentions"), "{error}");
 }

@@ -11,13 +11,14 @@ type Event interface{ event() }
 
 // StepEvent tells of an optimization step.
 type StepEvent struct {
-	Step         int     `json:"step"`  // of the epoch, from 1
-	Steps        int     `json:"steps"` // an epoch
-	Epoch        int     `json:"epoch"` // from 1
-	Total        int     `json:"total"` // steps of the run so far
-	Task         string  `json:"task"`
-	Loss         float64 `json:"loss"`
-	LearningRate float64 `json:"learning_rate"`
+	Step         int                `json:"step"`  // of the epoch, from 1
+	Steps        int                `json:"steps"` // an epoch
+	Epoch        int                `json:"epoch"` // from 1
+	Total        int                `json:"total"` // steps of the run so far
+	Task         string             `json:"task"`
+	Loss         float64            `json:"loss"`
+	Along        map[string]float64 `json:"along,omitempty"` // losses of the tasks that learned along
+	LearningRate float64            `json:"learning_rate"`
 }
 
 // EvaluatingEvent tells that a data set is scored next.

@@ -105,7 +105,8 @@ const (
 
 // Step is an optimization step.
 type Step struct {
-	Task         string  `json:"task"`
-	Loss         float64 `json:"loss"`
-	LearningRate float64 `json:"learning_rate"`
+	Task         string             `json:"task"`
+	Loss         float64            `json:"loss"`
+	Along        map[string]float64 `json:"along,omitempty"` // losses of the tasks that learned along
+	LearningRate float64            `json:"learning_rate"`
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use indexmap::IndexMap;
 
 use super::{
-    CONFIG_FORMAT, CharsConfig, ContextConfig, EMBEDDING, EmbeddingConfig, EncoderConfig,
+    Between, CONFIG_FORMAT, CharsConfig, ContextConfig, EMBEDDING, EmbeddingConfig, EncoderConfig,
     HeadConfig, ModelConfig, TaskConfig, TaskKind, WordsConfig,
 };
 use crate::{Error, Result};
@@ -23,6 +23,9 @@ impl ModelConfig {
             return Err(Error::config("a model needs at least one task"));
         }
         self.embedding.check()?;
+        if self.passage_tokens == Some(0) {
+            return Err(Error::config("passage_tokens must be positive"));
+        }
         for (name, encoder) in &self.encoders {
             self.check_encoder(name, encoder)?;
         }
@@ -121,6 +124,11 @@ impl ModelConfig {
             }
         }
         if let Some(entities) = task.head.entities() {
+            if task.head.between() == Between::Mentions {
+                return Err(Error::config(format!(
+                    "task `{name}`: entities are of no use to relations between mentions"
+                )));
+            }
             let kind = self.tasks.get(entities).map(|t| t.head.kind());
             if kind != Some(TaskKind::Coreference) {
                 return Err(Error::config(format!(
@@ -151,6 +159,7 @@ impl ModelConfig {
                 positive(&format!("task `{name}`: hidden"), c.hidden)?;
                 positive(&format!("task `{name}`: feature_size"), c.feature_size)?;
                 positive(&format!("task `{name}`: projection"), c.projection.unwrap_or(1))?;
+                positive(&format!("task `{name}`: genre_size"), c.genre_size.unwrap_or(1))?;
                 if !(c.spans_per_word > 0.0 && c.spans_per_word.is_finite()) {
                     return Err(Error::config(format!(
                         "task `{name}`: spans_per_word must be positive"

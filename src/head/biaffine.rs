@@ -137,7 +137,7 @@ impl Biaffine {
                 target[cell(b, span)] = label as i64 + 1;
             }
         }
-        let lengths = x.batch.lengths.iter().enumerate();
+        let lengths = x.lengths.iter().enumerate();
         let cells: Vec<i64> = lengths
             .flat_map(|(b, &n)| {
                 self.spans(n, 0..n).map(move |(i, j)| ((b * padded + i) * padded + j) as i64)
@@ -182,7 +182,7 @@ impl Biaffine {
         let (_, length, _) = x.encoded.size3()?;
         let ends = self.ends(x)?;
         let widest = self.max_width.map_or(length, |w| w as i64);
-        let mut found = vec![Vec::new(); x.batch.lengths.len()];
+        let mut found = vec![Vec::new(); x.lengths.len()];
         for first in (0..length).step_by(ROWS) {
             let rows = first..length.min(first + ROWS as i64);
             let columns = first..length.min(rows.end - 1 + widest);
@@ -193,7 +193,7 @@ impl Biaffine {
             let score = Vec::<f32>::try_from(score.f_contiguous()?.f_view([-1])?)?;
             let class = Vec::<i64>::try_from(class.f_contiguous()?.f_view([-1])?)?;
             let (first, height) = (first as usize, (rows.end - rows.start) as usize);
-            for (b, &length) in x.batch.lengths.iter().enumerate() {
+            for (b, &length) in x.lengths.iter().enumerate() {
                 for (i, j) in self.spans(length, first..first + height) {
                     let cell = (b * height + i - first) * width + j - first;
                     if class[cell] > 0 {

@@ -2,16 +2,10 @@
 //! Zettlemoyer 2017; Lee, He and Zettlemoyer 2018), in memory that grows with the document and
 //! not with its square.
 //!
-//! A span is projected once to `p` numbers,
-//!
-//! ```text
-//! g = A h_first + B h_last + C sum_t(a_t x_t) + width
-//! ```
-//!
-//! with `a` a softmax over the span's tokens, `h` the encoder's output and `x` its input. The
-//! mention score `m(g)` keeps the best spans of the document. For each of them a bilinear coarse
-//! score finds a fixed number of antecedents among the spans before it, and a feed-forward net
-//! over `[g_i, g_j, g_i * g_j, features]` ranks those:
+//! A span has a vector `g` ([`SpanVectors`]), and the mention score `m(g)` keeps the best spans of
+//! the document. For each of them a bilinear coarse score finds a fixed number of antecedents
+//! among the spans before it, and a feed-forward net over `[g_i, g_j, g_i * g_j, features]` ranks
+//! those:
 //!
 //! ```text
 //! s(i, j) = m_i + m_j + g_i W g_j + match(i, j) + fine(i, j),   s(i, none) = 0
@@ -28,7 +22,7 @@ use tch::{Kind, Tensor};
 
 use super::DocumentInput;
 use super::kept_spans::{Kept, Scorer};
-use super::sums::{running_sums, sum_between};
+use super::span_vectors::SpanVectors;
 use crate::config::MentionRankingConfig;
 use crate::decode::{Clustering, matches};
 use crate::params::{Init, Params};
@@ -52,11 +46,7 @@ const NEVER: f64 = -1e9;
 /// A coreference head; see the module.
 #[derive(Debug)]
 pub struct CoarseToFine {
-    first: Tensor,          // (projection, encoded)
-    last: Tensor,           // (projection, encoded)
-    content: Tensor,        // (projection, input)
-    attention: Tensor,      // (1, input)
-    width: Tensor,          // (max_span_width, projection)
+    spans: SpanVectors,
     mention: Scorer,        // projection -> 1
     coarse: Tensor,         // (projection, projection)
     coarse_match: Tensor,   // (2): all tokens equal, last token equal
@@ -93,11 +83,7 @@ impl CoarseToFine {
         let (hidden, p) = (config.hidden, projection);
         let (xavier, small) = (Init::XavierUniform, Init::Normal(0.1));
         Ok(Self {
-            first: get("span.first", &[p, encoded], xavier)?,
-            last: get("span.last", &[p, encoded], xavier)?,
-            content: get("span.content", &[p, input], xavier)?,
-            attention: get("span.attention", &[1, input], xavier)?,
-            width: get("span.width", &[config.max_span_width as i64, p], small)?,
+            spans: SpanVectors::new(&mut get, encoded, input, p, config)?,
             mention: Scorer::new(&mut get, "mention", p, hidden)?,
             coarse: get("coarse.weight", &[p, p], Init::Normal(0.02))?,
             coarse_match: get("coarse.match", &[2], Init::Zeros)?,
@@ -127,8 +113,8 @@ impl CoarseToFine {
             .enumerate()
             .flat_map(|(c, spans)| spans.iter().map(move |&s| (s, c as i64)))
             .collect();
-        let tokens = self.tokens(x)?;
-        let vectors = self.span_vectors(&tokens, &candidates)?;
+        let tokens = self.spans.tokens(x)?;
+        let vectors = self.spans.vectors(&tokens, &candidates)?;
         let scores = self.mention.score(&vectors, self.config.feedforward_dropout, true)?;
         let kept = self.keep(x, &candidates, &scores)?;
         let cluster: Vec<i64> =
@@ -171,11 +157,11 @@ impl CoarseToFine {
         if candidates.is_empty() {
             return Ok(Vec::new());
         }
-        let tokens = self.tokens(x)?;
+        let tokens = self.spans.tokens(x)?;
         let mut scores = Vec::with_capacity(candidates.len().div_ceil(CANDIDATES));
         for some in candidates.chunks(CANDIDATES) {
             cancel.check()?;
-            scores.push(self.mention.score(&self.span_vectors(&tokens, some)?, 0.0, false)?);
+            scores.push(self.mention.score(&self.spans.vectors(&tokens, some)?, 0.0, false)?);
         }
         let scores = Tensor::f_cat(&scores, 0)?;
         let kept = self.keep(x, &candidates, &scores)?;
@@ -183,7 +169,7 @@ impl CoarseToFine {
         let index: Vec<i64> = kept.iter().map(|&k| k as i64).collect();
         let index = Tensor::f_from_slice(&index)?.to_device(x.rows.device());
         let vectors: Result<Vec<Tensor>> =
-            spans.chunks(CANDIDATES).map(|some| self.span_vectors(&tokens, some)).collect();
+            spans.chunks(CANDIDATES).map(|some| self.spans.vectors(&tokens, some)).collect();
         drop(tokens);
         let vectors = Tensor::f_cat(&vectors?, 0)?;
         let kept = Kept::new(x, &spans, vectors, scores.f_index_select(0, &index)?)?;
@@ -224,51 +210,14 @@ impl CoarseToFine {
         spans
     }
 
-    /// What each token gives to the spans it begins, ends and is inside of, and how much attention
-    /// it draws: (..., 3 * projection + 1).
+    /// See [`SpanVectors::token_rows`].
     pub(super) fn token_rows(
         &self,
         encoded: &Tensor,
         inputs: &Tensor,
         train: bool,
     ) -> Result<Tensor> {
-        let part = |x: &Tensor, weight: &Tensor| -> Result<Tensor> {
-            let dropout = self.config.feedforward_dropout;
-            Ok(x.f_linear::<&Tensor>(weight, None)?.f_dropout(dropout, train)?)
-        };
-        let content = part(inputs, &self.content)?;
-        let (first, last) = (part(encoded, &self.first)?, part(encoded, &self.last)?);
-        let attention = inputs.f_linear::<&Tensor>(&self.attention, None)?;
-        Ok(Tensor::f_cat(&[first, last, content, attention], -1)?)
-    }
-
-    /// The rows of the tokens, summed up for differences.
-    fn tokens(&self, x: &DocumentInput) -> Result<Tokens> {
-        let p = self.coarse.size()[0];
-        let weight = x.columns(3 * p, 1)?.f_clamp(-15.0, 15.0)?.f_to_kind(Kind::Double)?.f_exp()?; // (N, 1)
-        Ok(Tokens {
-            first: x.columns(0, p)?,
-            last: x.columns(p, p)?,
-            content: running_sums(&x.columns(2 * p, p)?.f_mul(&weight)?)?,
-            weight: running_sums(&weight)?,
-        })
-    }
-
-    /// (spans, projection)
-    fn span_vectors(&self, tokens: &Tokens, spans: &[(Span, usize)]) -> Result<Tensor> {
-        let device = tokens.first.device();
-        let index = |f: fn(&Span) -> usize| -> Result<Tensor> {
-            let values: Vec<i64> = spans.iter().map(|(s, _)| f(s) as i64).collect();
-            Ok(Tensor::f_from_slice(&values)?.to_device(device))
-        };
-        let (first, last) = (index(|s| s.first)?, index(|s| s.last)?);
-        let content = sum_between(&tokens.content, &first, &last)?
-            .f_div(&sum_between(&tokens.weight, &first, &last)?)?
-            .f_to_kind(Kind::Float)?;
-        Ok(content
-            .f_add(&tokens.first.f_index_select(0, &first)?)?
-            .f_add(&tokens.last.f_index_select(0, &index(|s| s.last - 1)?)?)?
-            .f_add(&self.width.f_index_select(0, &index(|s| s.last - s.first - 1)?)?)?)
+        self.spans.token_rows(encoded, inputs, self.config.feedforward_dropout, train)
     }
 
     /// Indices of the best candidates, in text order.
@@ -375,14 +324,6 @@ impl CoarseToFine {
             .f_add(&embed(&self.sentences, &columns[1])?)?
             .f_add(&embed(&self.matches, &columns[2])?)?)
     }
-}
-
-/// What tokens give to spans; `content` and `weight` are running sums.
-struct Tokens {
-    first: Tensor,   // (N, p)
-    last: Tensor,    // (N, p)
-    content: Tensor, // (N + 1, p)
-    weight: Tensor,  // (N + 1, 1)
 }
 
 /// Summed over rows: `-log sum_{gold j} e^{s(i, j)} / sum_j e^{s(i, j)}`; rows without a gold

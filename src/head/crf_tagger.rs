@@ -68,7 +68,7 @@ impl CrfTagger {
         let (_, length, n) = logits.size3()?;
         let (row, n) = ((length * n) as usize, n as usize);
         let mut added = vec![FORBIDDEN; row * gold.len()];
-        for (b, (&tokens, gold)) in x.batch.lengths.iter().zip(gold).enumerate() {
+        for (b, (&tokens, gold)) in x.lengths.iter().zip(gold).enumerate() {
             let tags = self.tags.encode(tokens, &gold.spans);
             let is_open = |tag: usize| match self.tags.tag(tag) {
                 (TagPart::Outside, _) => true,
@@ -94,7 +94,7 @@ impl CrfTagger {
     fn log_total(&self, x: &SequenceInput, logits: &Tensor) -> Result<Tensor> {
         let (_, length, _) = logits.size3()?;
         let transitions = self.transitions.f_unsqueeze(0)?;
-        let mask = x.batch.mask.f_to_kind(Kind::Bool)?;
+        let mask = x.mask.f_to_kind(Kind::Bool)?;
         // One split: the gradient of each slice alone would be as large as all of them.
         let emitted = logits.f_unbind(1)?; // L x (B, tags)
         let mut sums = emitted[0].f_add(&self.start)?;
@@ -114,7 +114,7 @@ impl CrfTagger {
         let (_, length, n) = logits.size3()?;
         let (length, n) = (length as usize, n as usize);
         let (mut emitted, mut moved, mut starts, mut ends) = (vec![], vec![], vec![], vec![]);
-        for (b, (&tokens, gold)) in x.batch.lengths.iter().zip(gold).enumerate() {
+        for (b, (&tokens, gold)) in x.lengths.iter().zip(gold).enumerate() {
             let tags = self.tags.encode(tokens, &gold.spans);
             emitted.extend(
                 tags.iter().enumerate().map(|(t, tag)| ((b * length + t) * n + tag) as i64),
@@ -145,7 +145,7 @@ impl CrfTagger {
         let (_, length, n) = logits.size3()?;
         let logits = Vec::<f32>::try_from(logits.f_contiguous()?.f_view([-1])?)?;
         let row = (length * n) as usize;
-        let lengths = x.batch.lengths.iter().enumerate();
+        let lengths = x.lengths.iter().enumerate();
         Ok(lengths
             .map(|(b, tokens)| crf.spans(&logits[b * row..][..tokens * n as usize]))
             .collect())

@@ -12,8 +12,10 @@
 //! mean of both. A fact holds between entities, and one pair of their mentions
 //! states it: the logits of an entity pair are the logsumexp over its mention pairs, as in
 //! multiple-instance learning. In training entities are the gold clusters, later mentions of
-//! one name, joined by the clusters of a coreference task if the configuration names one. The cost grows with the mention pairs within `max_sentences`, not with tokens; types
-//! that no label was seen with are not paired, if the configuration says so.
+//! one name, joined by the clusters of a coreference task if the configuration names one; with
+//! `between` mentions each is by itself. The cost grows with the mention pairs within
+//! `max_sentences`, not with tokens; types that no label was seen with are not paired, if the
+//! configuration says so.
 
 use std::collections::HashMap;
 
@@ -21,6 +23,7 @@ use tch::{Kind, Tensor};
 
 use super::sums::{mean_between, running_sums};
 use super::{DocumentInput, GoldRelations};
+use crate::config::Between;
 use crate::decode::{
     EntityPairs, Fact, FactPool, FactRule, MentionPair, TypePairs, join_clusters, name_groups,
 };
@@ -75,6 +78,8 @@ pub struct MentionPairsOptions {
     pub feedforward_dropout: f64,
     /// For each label, whether its arguments have no order.
     pub symmetric: Vec<bool>,
+    /// What relations hold between.
+    pub between: Between,
     /// How often types must have been seen with a label to be allowed; absent means all are.
     pub min_count: Option<usize>,
 }
@@ -160,8 +165,12 @@ impl MentionPairs {
     ) -> Result<Tensor> {
         let spans: Vec<(Span, usize)> = mentions.iter().map(|&(s, l, _)| (s, l)).collect();
         let alone = mentions.len(); // entity numbers of mentions without one start here
+        let entity = |m: &(Span, usize, Option<usize>)| match self.options.between {
+            Between::Entities => m.2,
+            Between::Mentions => None,
+        };
         let groups: Vec<usize> =
-            mentions.iter().enumerate().map(|(i, m)| m.2.unwrap_or(alone + i)).collect();
+            mentions.iter().enumerate().map(|(i, m)| entity(m).unwrap_or(alone + i)).collect();
         let allowed = self.allowed()?;
         let far = self.options.max_sentences;
         let pairs = EntityPairs::new(&spans, &groups, &x.sentences, far, allowed.as_ref());
@@ -232,7 +241,7 @@ impl MentionPairs {
 
     /// Relations by mention index: for each fact between two entities, the pair of mentions that
     /// states it most clearly. Mentions of one name are one entity, and so are those that
-    /// `clusters` join.
+    /// `clusters` join, unless relations are between mentions.
     pub fn decode(
         &self,
         x: &DocumentInput,
@@ -243,8 +252,14 @@ impl MentionPairs {
         if mentions.is_empty() {
             return Ok(Vec::new());
         }
-        let mut groups = name_groups(mentions, &x.keys);
-        join_clusters(&mut groups, mentions, clusters);
+        let groups = match self.options.between {
+            Between::Entities => {
+                let mut groups = name_groups(mentions, &x.keys);
+                join_clusters(&mut groups, mentions, clusters);
+                groups
+            }
+            Between::Mentions => (0..mentions.len()).collect(),
+        };
         let allowed = self.allowed()?;
         let far = self.options.max_sentences;
         let pairs = EntityPairs::new(mentions, &groups, &x.sentences, far, allowed.as_ref());

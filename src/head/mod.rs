@@ -10,6 +10,7 @@ mod head_selection;
 mod kept_spans;
 mod mention_pairs;
 mod mention_ranking;
+mod span_vectors;
 mod sums;
 
 use std::ops::Range;
@@ -27,10 +28,42 @@ use crate::{Result, Span};
 
 /// What a head reads that works sentence by sentence.
 #[derive(Debug)]
-pub struct SequenceInput<'a> {
-    pub batch: &'a Batch,
-    /// (B, L, D), zero at padding.
+pub struct SequenceInput {
+    /// Tokens of each sentence.
+    pub lengths: Vec<usize>,
+    /// (B, L): 1 at tokens, 0 at padding; float.
+    pub mask: Tensor,
+    /// (B, L, D)
     pub encoded: Tensor,
+}
+
+impl SequenceInput {
+    /// From an encoder's output (B, L, D) of sentences.
+    pub fn new(batch: &Batch, encoded: Tensor) -> Self {
+        Self { lengths: batch.lengths.clone(), mask: batch.mask.shallow_clone(), encoded }
+    }
+
+    /// From rows of tokens (N, D): each sentence is some of them, one after the other.
+    pub fn of_rows(rows: &Tensor, sentences: &[Range<usize>]) -> Result<Self> {
+        let (device, width) = (rows.device(), rows.size()[1]);
+        let lengths: Vec<usize> = sentences.iter().map(Range::len).collect();
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let mut index = Vec::with_capacity(sentences.len() * longest);
+        let mut mask = Vec::with_capacity(index.capacity());
+        for tokens in sentences {
+            // Padding reads the last token, and the mask takes it away.
+            index.extend((0..longest).map(|i| (tokens.start + i).min(tokens.end - 1) as i64));
+            mask.extend((0..longest).map(|i| f32::from(u8::from(i < tokens.len()))));
+        }
+        let shape = [sentences.len() as i64, longest as i64];
+        let index = Tensor::f_from_slice(&index)?.f_to_device(device)?;
+        let mask = Tensor::f_from_slice(&mask)?.f_view(shape)?.f_to_device(device)?;
+        let encoded = rows
+            .f_index_select(0, &index)?
+            .f_view([shape[0], shape[1], width])?
+            .f_mul(&mask.f_unsqueeze(2)?)?;
+        Ok(Self { lengths, mask, encoded })
+    }
 }
 
 /// What a head reads that works on a document: its tokens, sentences joined, without padding.

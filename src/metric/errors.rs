@@ -238,8 +238,7 @@ impl Compared<'_> {
 
     /// Relations between entities where the gold has them: one fact, however often it is stated.
     fn relations(&self, gold_layer: &str, layer: &str, analysis: &mut ErrorAnalysis) {
-        let entity: HashMap<Span, usize> =
-            self.gold.mentions.iter().filter_map(|m| Some((m.span(), m.cluster?))).collect();
+        let entity = self.options.entities(self.gold);
         let of = |span: Span| entity.get(&span).copied().ok_or(span);
         let facts = |doc: &Document, layer: &str| {
             let mut facts = Facts::new();

@@ -38,6 +38,8 @@ pub struct ScoreOptions {
     /// Relation labels whose arguments have no order: right in either direction, and both
     /// directions are one fact.
     pub symmetric: BTreeSet<String>,
+    /// Whether relations are compared between mentions though the gold has entities.
+    pub between_mentions: bool,
     /// The layers that hold the types of the arguments of relations, of the gold and of the
     /// predictions.
     pub arguments: Option<(String, String)>,

@@ -10,7 +10,8 @@
 //! Where the gold document says which mentions are one entity, a fact holds between entities, as
 //! in DocRED: a predicted relation is right when its head is a mention of the fact's one entity
 //! and its tail of the other, span for span; stating one fact several times counts once. So do
-//! wrong ones about mentions that the gold lacks and the prediction takes for one entity.
+//! wrong ones about mentions that the gold lacks and the prediction takes for one entity. A model
+//! whose relations are between mentions is scored so.
 //!
 //! The arguments of a symmetric label have no order.
 
@@ -46,8 +47,7 @@ pub(super) fn score<'a>(
     for (gold_doc, predicted_doc) in pairs {
         let gold: Vec<&Relation> =
             of_layer(gold_doc, gold_layer).filter(|r| !ignored.gold(&r.label, options)).collect();
-        let entity: HashMap<Span, usize> =
-            gold_doc.mentions.iter().filter_map(|m| Some((m.span(), m.cluster?))).collect();
+        let entity = options.entities(gold_doc);
         by_entity |= !entity.is_empty();
         // Without gold entities, facts hold between mentions: no prediction can merge them.
         let in_gold: HashSet<Span> = if entity.is_empty() {
@@ -136,6 +136,12 @@ pub(super) fn score<'a>(
 }
 
 impl ScoreOptions {
+    /// The entities of a gold document that facts hold between, by the spans of their mentions.
+    pub(super) fn entities(&self, gold: &Document) -> HashMap<Span, usize> {
+        let mentions = gold.mentions.iter().filter(|_| !self.between_mentions);
+        mentions.filter_map(|m| Some((m.span(), m.cluster?))).collect()
+    }
+
     /// The arguments of a relation as they are compared: those of a symmetric label in one order.
     pub(super) fn ordered<T: Ord>(&self, label: &str, head: T, tail: T) -> (T, T) {
         if self.symmetric.contains(label) && tail < head { (tail, head) } else { (head, tail) }
@@ -268,6 +274,21 @@ mod tests {
         let pair = std::iter::once((&both, &predicted));
         assert_eq!(counts(&score(pair, "relation", "relation", &options), "strict")[2], 1);
         assert_eq!(counts(&strict(&gold, &predicted), "strict"), [1, 5, 2]);
+    }
+
+    #[test]
+    fn between_mentions_each_statement_counts() {
+        // Mentions 0 and 4 are one entity: stated between entities, both facts are one.
+        let gold = doc(&[(0, 1, "a"), (4, 1, "a")], &[0, 4]);
+        let predicted = doc(&[(0, 1, "a")], &[]);
+        let options = ScoreOptions { between_mentions: true, ..Default::default() };
+        let pair = std::iter::once((&gold, &predicted));
+        let with = score(pair, "relation", "relation", &options);
+        assert_eq!(
+            (&with.details["arguments"], &with.details["strict"]["gold"]),
+            (&json!("mentions"), &json!(2))
+        );
+        assert_eq!(strict(&gold, &predicted).details["strict"]["gold"], 1);
     }
 
     #[test]

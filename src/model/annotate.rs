@@ -1,6 +1,6 @@
 //! Annotation: tokenized documents in, documents with mentions, relations and clusters out.
 //!
-//! Sentences of all documents are encoded together, sorted by length; document heads then read
+//! Sentences (or passages) of all documents are encoded together, sorted by length; document heads then read
 //! the rows of their document. Only the encoders and heads that the wanted tasks need are run.
 
 use std::collections::HashMap;
@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::Network;
-use super::network::{document_input, sequence_rows, words};
+use super::passages::{document_input, sentence_input, sequence_rows, words};
 use crate::decode::ScoredSpan;
-use crate::feature::Example;
-use crate::head::{Head, SequenceInput, TokenRelation};
+use crate::feature::{Batch, Example};
+use crate::head::{Head, TokenRelation};
 use crate::{Cancel, Document, DocumentBuilder, Error, OffsetUnit, Result, Span};
 
-/// Sentences and padded tokens of a batch.
+/// Passages and padded tokens of a batch.
 const MAX_SEQUENCES: usize = 64;
 const MAX_PADDED_TOKENS: usize = 4096;
 /// Tokens of the documents that are worked on together: bounds memory.
@@ -44,7 +44,8 @@ struct Found {
     token_relations: HashMap<String, Vec<TokenRelation>>,
     relations: HashMap<String, Vec<(Span, Span, usize, f32)>>,
     clusters: HashMap<String, Vec<Vec<Span>>>,
-    /// What each head that reads documents keeps of a sentence's tokens, (L, W), and its number.
+    /// What each head that reads documents keeps of a passage's tokens, (L, W), and the number of
+    /// its first sentence.
     rows: HashMap<String, Vec<(usize, Tensor)>>,
 }
 
@@ -137,9 +138,9 @@ impl Network {
     fn run(&self, docs: &[Document], wanted: &[&str], cancel: &Cancel) -> Result<Vec<Found>> {
         let needed = self.needed(wanted);
         let mut found: Vec<Found> = docs.iter().map(|_| Found::default()).collect();
-        let (whole, by_sentence): (Vec<&str>, Vec<&str>) =
+        let (whole, by_passage): (Vec<&str>, Vec<&str>) =
             needed.iter().partition(|t| self.reads_whole_documents(t));
-        self.run_sentences(docs, &by_sentence, &mut found, cancel)?;
+        self.run_passages(docs, &by_passage, &mut found, cancel)?;
         for (doc, found) in docs.iter().zip(&mut found) {
             if doc.tokens.is_empty() {
                 continue;
@@ -152,8 +153,9 @@ impl Network {
         Ok(found)
     }
 
-    /// Encodes sentences and runs the heads that read them.
-    fn run_sentences(
+    /// Encodes passages and runs the heads that read sentences; the heads that read documents get
+    /// their rows.
+    fn run_passages(
         &self,
         docs: &[Document],
         tasks: &[&str],
@@ -163,80 +165,95 @@ impl Network {
         if tasks.is_empty() {
             return Ok(());
         }
-        let mut sentences: Vec<(usize, usize)> = docs
-            .iter()
-            .enumerate()
-            .flat_map(|(d, doc)| (0..doc.sentences.len()).map(move |s| (d, s)))
-            .filter(|&(d, s)| !docs[d].sentence_tokens(s).is_empty())
-            .collect();
-        let length = |&(d, s): &(usize, usize)| docs[d].sentence_tokens(s).len();
-        sentences.sort_by_key(length);
+        let of =
+            |(d, doc)| self.passages(&Example::whole(doc), false).into_iter().map(move |p| (d, p));
+        let mut passages: Vec<(usize, Example)> = docs.iter().enumerate().flat_map(of).collect();
+        let length = |(_, passage): &(usize, Example)| passage.tokens().len();
+        passages.sort_by_key(length);
         let mut start = 0;
-        while start < sentences.len() {
+        while start < passages.len() {
             cancel.check()?;
             let mut end = start + 1;
-            while end < sentences.len()
+            while end < passages.len()
                 && end - start < MAX_SEQUENCES
-                && length(&sentences[end]) * (end - start + 1) <= MAX_PADDED_TOKENS
+                && length(&passages[end]) * (end - start + 1) <= MAX_PADDED_TOKENS
             {
                 end += 1;
             }
-            self.run_batch(docs, &sentences[start..end], tasks, found)?;
+            self.run_batch(&passages[start..end], tasks, found)?;
             start = end;
         }
         Ok(())
     }
 
+    /// `passages` are each with the number of their document.
     fn run_batch(
         &self,
-        docs: &[Document],
-        sentences: &[(usize, usize)],
+        passages: &[(usize, Example)],
         tasks: &[&str],
         found: &mut [Found],
     ) -> Result<()> {
-        let sequence =
-            |&(d, s): &(usize, usize)| words(&Example { document: &docs[d], sentences: s..s + 1 });
-        let sequences: Vec<Vec<&str>> = sentences.iter().map(sequence).collect();
+        let sequences: Vec<Vec<&str>> = passages.iter().map(|(_, p)| words(p)).collect();
         let batch = self.batch(&sequences)?;
         let encodings = self.encode(&batch, tasks)?;
         for &task in tasks {
-            let on = &self.config.tasks[task].on;
-            let own = &encodings[on];
-            let x = SequenceInput { batch: &batch, encoded: own.encoded.shallow_clone() };
-            let spans = match &self.heads[task] {
-                Head::CrfTagger(head) => head.decode(&x)?,
-                Head::Biaffine(head) => head.decode(&x)?,
-                Head::HeadSelection(head) => {
-                    for (&(d, s), relations) in sentences.iter().zip(head.decode(&x)?) {
-                        let first = docs[d].sentences[s].first_token;
-                        let shift = |r: TokenRelation| TokenRelation {
-                            head: r.head + first,
-                            tail: r.tail + first,
-                            ..r
-                        };
-                        let all = found[d].token_relations.entry(task.to_owned()).or_default();
-                        all.extend(relations.into_iter().map(shift));
-                    }
-                    continue;
+            let own = &encodings[&self.config.tasks[task].on];
+            let head = &self.heads[task];
+            if matches!(
+                head,
+                Head::MentionPairs(_) | Head::MentionRanking(_) | Head::CoarseToFine(_)
+            ) {
+                let rows = head.token_rows(&own.encoded, &own.inputs, false)?;
+                for (row, (d, passage)) in passages.iter().enumerate() {
+                    let kept = found[*d].rows.entry(task.to_owned()).or_default();
+                    kept.push((passage.sentences.start, sequence_rows(&rows, &batch, row)?));
                 }
-                Head::MentionPairs(_) | Head::MentionRanking(_) | Head::CoarseToFine(_) => {
-                    let rows = self.heads[task].token_rows(&own.encoded, &own.inputs, false)?;
-                    for (row, &(d, s)) in sentences.iter().enumerate() {
-                        let kept = found[d].rows.entry(task.to_owned()).or_default();
-                        kept.push((s, sequence_rows(&rows, &batch, row)?));
-                    }
-                    continue;
-                }
-            };
-            for (&(d, s), spans) in sentences.iter().zip(spans) {
-                let first = docs[d].sentences[s].first_token;
-                let shift = |x: ScoredSpan| ScoredSpan {
-                    span: Span::new(x.span.first + first, x.span.last + first),
-                    ..x
-                };
-                let all = found[d].spans.entry(task.to_owned()).or_default();
-                all.extend(spans.into_iter().map(shift));
+            } else {
+                self.run_sentences(task, &own.encoded, &batch, passages, found)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Runs a head that reads sentences.
+    fn run_sentences(
+        &self,
+        task: &str,
+        encoded: &Tensor,
+        batch: &Batch,
+        passages: &[(usize, Example)],
+        found: &mut [Found],
+    ) -> Result<()> {
+        let examples: Vec<&Example> = passages.iter().map(|(_, p)| p).collect();
+        let (x, sentences) = sentence_input(batch, encoded, &examples)?;
+        // Where each sentence stands: its document and first token.
+        let places = sentences.iter().map(|s| s.tokens().start);
+        let documents = passages.iter().flat_map(|(d, p)| p.by_sentence().into_iter().map(|_| *d));
+        let places = documents.zip(places);
+        let spans = match &self.heads[task] {
+            Head::CrfTagger(head) => head.decode(&x)?,
+            Head::Biaffine(head) => head.decode(&x)?,
+            Head::HeadSelection(head) => {
+                for ((d, first), relations) in places.zip(head.decode(&x)?) {
+                    let shift = |r: TokenRelation| TokenRelation {
+                        head: r.head + first,
+                        tail: r.tail + first,
+                        ..r
+                    };
+                    let all = found[d].token_relations.entry(task.to_owned()).or_default();
+                    all.extend(relations.into_iter().map(shift));
+                }
+                return Ok(());
+            }
+            _ => return Err(Error::Internal(format!("task `{task}` reads no sentences"))),
+        };
+        for ((d, first), spans) in places.zip(spans) {
+            let shift = |x: ScoredSpan| ScoredSpan {
+                span: Span::new(x.span.first + first, x.span.last + first),
+                ..x
+            };
+            let all = found[d].spans.entry(task.to_owned()).or_default();
+            all.extend(spans.into_iter().map(shift));
         }
         Ok(())
     }
@@ -265,7 +282,7 @@ impl Network {
             document_input(sequence_rows(&rows, &batch, 0)?, &example)
         } else {
             let mut rows = found.rows.remove(task).unwrap_or_default();
-            rows.sort_by_key(|(sentence, _)| *sentence);
+            rows.sort_by_key(|(first, _)| *first);
             let rows: Vec<Tensor> = rows.into_iter().map(|(_, rows)| rows).collect();
             document_input(Tensor::f_cat(&rows, 0)?, &example)
         };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{AnnotateOptions, Model};
-use crate::config::TaskKind;
+use crate::config::{Between, TaskKind};
 use crate::data::{COREF, RELATION};
 use crate::metric::{self, ErrorAnalysis, ScoreOptions, Singletons};
 use crate::{Cancel, Document, Error, Result};
@@ -109,6 +109,7 @@ impl Model {
             known_labels: (!options.all_labels).then_some(known),
             singletons: options.singletons,
             symmetric: config.tasks[task].head.symmetric().iter().cloned().collect(),
+            between_mentions: config.tasks[task].head.between() == Between::Mentions,
         };
         let task = task.to_owned();
         Ok(Comparison {

@@ -6,7 +6,9 @@ mod default;
 mod directory;
 mod evaluate;
 mod gold;
+mod losses;
 mod network;
+mod passages;
 mod shared;
 pub(crate) mod weights;
 

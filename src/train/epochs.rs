@@ -9,6 +9,7 @@ use tch::{Device, Tensor};
 use super::progress::{Best, Finished};
 use super::task_data::{Split, TaskData};
 use super::{Event, Step, TaskEpoch, Trainer};
+use crate::config::Between;
 use crate::metric::{self, Score, ScoreOptions, Singletons};
 use crate::model::{AnnotateOptions, Parts};
 use crate::{Cancel, Document, Error, Result};
@@ -36,10 +37,10 @@ impl Trainer {
     fn advance_epoch(&mut self, cancel: &Cancel) -> Result<Event> {
         let steps = self.steps_per_epoch();
         if self.progress.scores.is_none() && self.progress.step_in_epoch < steps {
-            let Step { task, loss, learning_rate } = self.step()?;
+            let Step { task, loss, along, learning_rate } = self.step()?;
             let (step, epoch) = (self.progress.step_in_epoch, self.progress.epoch + 1);
             let total = self.progress.step;
-            return Ok(Event::Step { step, steps, epoch, total, task, loss, learning_rate });
+            return Ok(Event::Step { step, steps, epoch, total, task, loss, along, learning_rate });
         }
         let scores = self.progress.scores.get_or_insert_with(IndexMap::new);
         for (task, data) in &self.data {
@@ -234,6 +235,7 @@ impl Trainer {
             known_labels: Some(known),
             singletons: Singletons::Auto,
             symmetric: head.symmetric().iter().cloned().collect(),
+            between_mentions: head.between() == Between::Mentions,
             arguments: None,
         };
         metric::score(data.kind, &data.layer, task, &gold, &annotated?, &options).map(Some)

@@ -20,6 +20,9 @@ pub enum Event {
         total: usize,
         task: String,
         loss: f64,
+        /// The losses of the tasks that learned along.
+        #[serde(skip_serializing_if = "IndexMap::is_empty")]
+        along: IndexMap<String, f64>,
         learning_rate: f64,
     },
     /// A data set will be annotated next: a split of a task.

@@ -9,7 +9,7 @@ use super::config::Sampling;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate<'a> {
     pub(super) name: &'a str,
-    /// Batches in an epoch.
+    /// Batches in an epoch; none if it only learns along with others.
     pub(super) batches: usize,
     /// Whether it may be selected.
     pub(super) active: bool,
@@ -50,7 +50,9 @@ pub(super) fn select(
     rng: &mut ChaCha8Rng,
 ) -> usize {
     let active: Vec<usize> = (0..tasks.len()).filter(|&t| tasks[t].active).collect();
-    let active = if active.is_empty() { (0..tasks.len()).collect() } else { active };
+    // Where all rest, all go on that have batches of their own.
+    let own = (0..tasks.len()).filter(|&t| tasks[t].batches > 0);
+    let active = if active.is_empty() { own.collect() } else { active };
     let power = |a: f64| -> Vec<f64> {
         active.iter().map(|&t| (tasks[t].batches.max(1) as f64).powf(a)).collect()
     };

@@ -1,6 +1,6 @@
 //! [`Setup`]: what a run needs, before it begins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -83,9 +83,10 @@ impl Setup {
         };
         let mut data = self.read_data()?;
         self.rehearse(&mut data, start.as_ref())?;
+        let (learned, none) = (self.take_along(&mut data)?, HashSet::new());
         for (name, data) in &mut data {
-            let task = &config.training.tasks[name];
-            data.prepare(name, &config.model.tasks[name].head, task)?;
+            let learned = learned.get(name).unwrap_or(&none);
+            data.prepare(name, &config.model, &config.training.tasks[name], learned)?;
         }
         let mut params = Params::random(self.device);
         let mut rng = ChaCha8Rng::seed_from_u64(config.training.seed);
@@ -189,6 +190,29 @@ impl Setup {
             all.insert(name.clone(), labels);
         }
         all
+    }
+
+    /// Joins tasks that learn along with others; which of its documents each learns so.
+    fn take_along(
+        &self,
+        data: &mut IndexMap<String, TaskData>,
+    ) -> Result<BTreeMap<String, HashSet<usize>>> {
+        let mut learned: BTreeMap<String, HashSet<usize>> = BTreeMap::new();
+        for (name, task) in &self.config.training.tasks {
+            for rider in &task.along {
+                let texts = data[rider].texts()?;
+                let shared = data
+                    .get_mut(name)
+                    .map_or(Ok(HashSet::new()), |d| d.take_along(rider, &texts))?;
+                if shared.is_empty() {
+                    return Err(Error::config(format!(
+                        "task `{name}` takes `{rider}` along, and they have no training documents in common"
+                    )));
+                }
+                learned.entry(rider.clone()).or_default().extend(shared);
+            }
+        }
+        Ok(learned)
     }
 
     fn rehearses(&self) -> bool {

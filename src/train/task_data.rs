@@ -1,11 +1,12 @@
 //! The documents of a task, and its labels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -17,6 +18,9 @@ use crate::data::{Dataset, Format, ReadOptions};
 use crate::feature::Example;
 use crate::{Document, Error, Mention, Result};
 
+/// Texts with their tokens, by SHA-256: what documents of different tasks have in common.
+pub(super) type Texts = HashMap<[u8; 32], usize>;
+
 /// What a task trains on and is evaluated on.
 #[derive(Debug)]
 pub(super) struct TaskData {
@@ -26,6 +30,9 @@ pub(super) struct TaskData {
     /// Document and sentences of each training example.
     pub(super) examples: Vec<(usize, Range<usize>)>,
     pub(super) batches: Batches,
+    /// The tasks that learn along with this one: for each of its training documents the place of
+    /// the same text in theirs.
+    pub(super) along: IndexMap<String, Vec<Option<usize>>>,
     pub(super) kind: TaskKind,
     /// Where the gold stands in the documents.
     pub(super) layer: String,
@@ -170,6 +177,7 @@ impl TaskData {
         Ok(Self {
             batches: Batches::new(Vec::new(), config.batch_size),
             examples: Vec::new(),
+            along: IndexMap::new(),
             kind: head.kind(),
             train,
             dev,
@@ -178,23 +186,51 @@ impl TaskData {
         })
     }
 
-    /// Cuts the training documents into examples, once they are all there.
+    /// Cuts the training documents into examples, but those that are learned along with another
+    /// task.
     pub(super) fn prepare(
         &mut self,
         name: &str,
-        head: &HeadConfig,
+        model: &ModelConfig,
         config: &TaskTraining,
+        learned: &HashSet<usize>,
     ) -> Result<()> {
-        self.examples = examples(head, &self.train, config.max_tokens);
-        if self.examples.is_empty() {
+        let head = &model.tasks[name].head;
+        let limit = match head.unit() {
+            Unit::Sentence => model.passage_tokens.unwrap_or_default(),
+            Unit::Document => config.max_tokens.unwrap_or(usize::MAX),
+        };
+        self.examples.clear();
+        let mut lengths = Vec::new();
+        for (d, doc) in self.train.iter().enumerate().filter(|(d, _)| !learned.contains(d)) {
+            for example in Example::whole(doc).cut(limit) {
+                if config.along.is_empty() && !teaches(head, &example) {
+                    continue;
+                }
+                lengths.push(example.tokens().len());
+                self.examples.push((d, example.sentences));
+            }
+        }
+        if self.examples.is_empty() && learned.is_empty() {
             return Err(Error::config(format!("task `{name}` has no training data")));
         }
-        let tokens = |(doc, sentences): &(usize, Range<usize>)| {
-            Example { document: &self.train[*doc], sentences: sentences.clone() }.tokens().len()
-        };
-        let lengths = self.examples.iter().map(tokens).collect();
         self.batches = Batches::new(lengths, config.batch_size);
         Ok(())
+    }
+
+    /// Where its training documents are, by text.
+    pub(super) fn texts(&self) -> Result<Texts> {
+        self.train.iter().enumerate().map(|(d, doc)| Ok((text_key(doc)?, d))).collect()
+    }
+
+    /// Lets the task `rider`, which has these texts, learn those that this one trains on in its
+    /// steps; where the rider has them.
+    pub(super) fn take_along(&mut self, rider: &str, texts: &Texts) -> Result<HashSet<usize>> {
+        let own = self.train.iter().map(|doc| Ok(texts.get(&text_key(doc)?).copied()));
+        let own: Vec<Option<usize>> = own.collect::<Result<_>>()?;
+        let shared = own.iter().flatten().copied().collect();
+        self.along.insert(rider.to_owned(), own);
+        Ok(shared)
     }
 
     /// Where a training example stands, counted from one: a corpus may be one long document.
@@ -292,39 +328,18 @@ pub(super) struct Fingerprint {
     pub(super) sha256: String,
 }
 
-/// Sentences, or documents cut at sentence ends to at most `max_tokens`.
-fn examples(
-    head: &HeadConfig,
-    docs: &[Arc<Document>],
-    max_tokens: Option<usize>,
-) -> Vec<(usize, Range<usize>)> {
-    let mut examples = Vec::new();
-    for (d, doc) in docs.iter().enumerate() {
-        let limit = match head.unit() {
-            Unit::Sentence => 0,
-            Unit::Document => max_tokens.unwrap_or(usize::MAX),
-        };
-        let mut start = 0;
-        let mut tokens = 0;
-        for s in 0..doc.sentences.len() {
-            let length = doc.sentence_tokens(s).len();
-            if s > start && tokens + length > limit {
-                examples.push((d, start..s));
-                (start, tokens) = (s, 0);
-            }
-            tokens += length;
-        }
-        if start < doc.sentences.len() {
-            examples.push((d, start..doc.sentences.len()));
-        }
-    }
+fn text_key(doc: &Document) -> Result<[u8; 32]> {
+    let mut hash = Sha256::new();
+    serde_json::to_writer(&mut hash, &(&doc.text, &doc.sentences, &doc.tokens))
+        .map_err(|e| Error::Internal(e.to_string()))?;
+    Ok(hash.finalize().into())
+}
+
+/// Whether a head learns anything from an example: nothing can be learned about the relations of
+/// fewer than two mentions.
+fn teaches(head: &HeadConfig, example: &Example) -> bool {
+    let tokens = example.tokens();
+    let inside = |m: &&Mention| tokens.start <= m.first_token && m.last_token <= tokens.end;
     let relates_mentions = matches!(head, HeadConfig::MentionPairs { .. });
-    examples.retain(|(d, sentences)| {
-        let tokens = Example { document: &docs[*d], sentences: sentences.clone() }.tokens();
-        let inside = |m: &&Mention| tokens.start <= m.first_token && m.last_token <= tokens.end;
-        // Nothing can be learned about the relations of fewer than two mentions.
-        let enough = !relates_mentions || docs[*d].mentions.iter().filter(inside).count() > 1;
-        enough && !tokens.is_empty()
-    });
-    examples
+    !relates_mentions || example.document.mentions.iter().filter(inside).count() > 1
 }

@@ -19,7 +19,7 @@ use super::{Gradients, Optimizer, RunConfig, Sampling, Setup};
 use crate::feature::{Example, Vocabularies};
 use crate::model::Network;
 use crate::params::Params;
-use crate::{Error, Result};
+use crate::{Document, Error, Result};
 
 /// A training run between two steps. [`Setup`] makes one.
 ///
@@ -59,6 +59,9 @@ pub struct Step {
     pub task: String,
     /// Mean over the batches of the step.
     pub loss: f64,
+    /// The losses of the tasks that learned along.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub along: IndexMap<String, f64>,
     pub learning_rate: f64,
 }
 
@@ -128,7 +131,7 @@ impl Trainer {
             .map(|(name, data)| Candidate {
                 name,
                 batches: data.batches.count(),
-                active: !(rests && out(name)),
+                active: data.batches.count() > 0 && !(rests && out(name)),
             })
             .collect()
     }
@@ -146,14 +149,18 @@ impl Trainer {
         self.remember_anchor(&task);
         let accumulate = self.config.training.accumulate;
         let mut sum: Option<Gradients> = None;
-        let mut loss_sum = 0.0;
+        let mut told: IndexMap<String, (f64, usize)> = IndexMap::new();
         for at in 0..accumulate {
             let batch = self.select_batch(&task);
             let seed = self.config.training.seed;
             let position = position(self.progress.step, at);
-            let loss = seeded(seed, position, || self.forward(&task, &batch))?;
-            let (gradients, loss) = self.backward(&task, &batch, &loss)?;
-            loss_sum += loss;
+            let losses = seeded(seed, position, || self.forward(&task, &batch))?;
+            let gradients = self.backward(&task, &batch, &losses)?;
+            for (name, loss) in losses {
+                let (sum, n) = told.entry(name).or_default();
+                *sum += f64::try_from(&loss)?;
+                *n += 1;
+            }
             match &mut sum {
                 Some(sum) => sum.add(gradients)?,
                 None => sum = Some(gradients),
@@ -164,15 +171,20 @@ impl Trainer {
             gradients.scale(1.0 / accumulate as f64)?;
         }
         let learning_rate = self.update(&task, gradients)?;
-        let loss = loss_sum / accumulate as f64;
         self.progress.step += 1;
         self.progress.step_in_epoch += 1;
-        if let Some(progress) = self.progress.tasks.get_mut(&task) {
-            progress.steps += 1;
-            progress.epoch_steps += 1;
-            progress.epoch_loss += loss;
+        let mut along = IndexMap::new();
+        for (name, (sum, n)) in told {
+            let loss = sum / n as f64;
+            if let Some(progress) = self.progress.tasks.get_mut(&name) {
+                progress.steps += 1;
+                progress.epoch_steps += 1;
+                progress.epoch_loss += loss;
+            }
+            along.insert(name, loss);
         }
-        Ok(Step { task, loss, learning_rate })
+        let loss = along.shift_remove(&task).unwrap_or_default();
+        Ok(Step { task, loss, along, learning_rate })
     }
 
     fn select_task(&mut self) -> String {
@@ -193,35 +205,63 @@ impl Trainer {
         data.map(|d| d.batches.next(&mut self.rng)).unwrap_or_default()
     }
 
-    fn forward(&self, task: &str, batch: &[usize]) -> Result<Tensor> {
+    /// The losses of a batch: that of `task`, and of those that learn along.
+    fn forward(&self, task: &str, batch: &[usize]) -> Result<Vec<(String, Tensor)>> {
         let data = &self.data[task];
         let example = |&i: &usize| {
             let (doc, sentences) = &data.examples[i];
             Example { document: &data.train[*doc], sentences: sentences.clone() }
         };
         let examples: Vec<Example> = batch.iter().map(example).collect();
-        let loss = self.network.loss(task, &examples)?;
-        if f64::try_from(&loss)?.is_finite() {
-            Ok(loss)
-        } else {
-            Err(self.not_finite("loss", task, batch))
+        let own: Vec<Option<&Document>> = examples.iter().map(|e| Some(e.document)).collect();
+        let mut tasks = vec![(task, own)];
+        for (rider, docs) in &data.along {
+            let of_rider = &self.data[rider].train;
+            let doc = |&i: &usize| docs[data.examples[i].0].map(|d| &*of_rider[d]);
+            tasks.push((rider, batch.iter().map(doc).collect()));
         }
+        let gold: Vec<(&str, &[Option<&Document>])> =
+            tasks.iter().map(|(task, docs)| (*task, &docs[..])).collect();
+        let losses = self.network.losses(&examples, &gold)?;
+        let mut told = Vec::with_capacity(losses.len());
+        for ((name, _), loss) in tasks.iter().zip(losses) {
+            let Some(loss) = loss else { continue };
+            if !f64::try_from(&loss)?.is_finite() {
+                return Err(self.not_finite(&format!("loss of task `{name}`"), task, batch));
+            }
+            told.push(((*name).to_owned(), loss));
+        }
+        Ok(told)
     }
 
-    /// The gradients of a batch's loss, and the loss itself.
-    fn backward(&self, task: &str, batch: &[usize], loss: &Tensor) -> Result<(Gradients, f64)> {
-        let config = &self.config.training.tasks[task];
-        let mut weighted = loss.f_mul_scalar(config.weight)?;
-        if config.successive > 0.0
+    /// The gradients of a batch's weighted losses.
+    fn backward(
+        &self,
+        task: &str,
+        batch: &[usize],
+        losses: &[(String, Tensor)],
+    ) -> Result<Gradients> {
+        let config = &self.config.training.tasks;
+        let mut sum: Option<Tensor> = None;
+        for (name, loss) in losses {
+            let weighted = loss.f_mul_scalar(config[name].weight)?;
+            sum = Some(match sum {
+                Some(sum) => sum.f_add(&weighted)?,
+                None => weighted,
+            });
+        }
+        let mut sum = sum.ok_or_else(|| Error::Internal("a step without a loss".into()))?;
+        let successive = config[task].successive;
+        if successive > 0.0
             && let Some(far) = self.anchor.distance(&self.params, &self.config.model, task)?
         {
-            weighted = weighted.f_add(&far.f_mul_scalar(config.successive)?)?;
+            sum = sum.f_add(&far.f_mul_scalar(successive)?)?;
         }
-        let gradients = Gradients::of(&weighted, &self.params)?;
+        let gradients = Gradients::of(&sum, &self.params)?;
         if !gradients.norm()?.is_finite() {
-            return Err(self.not_finite("gradient", task, batch));
+            return Err(self.not_finite(&format!("gradient of task `{task}`"), task, batch));
         }
-        Ok((gradients, f64::try_from(loss)?))
+        Ok(gradients)
     }
 
     /// Clips gradients, first each element, then the norm of all, and updates the weights; the
@@ -276,7 +316,7 @@ impl Trainer {
         let data = &self.data[task];
         let named: Vec<String> = batch.iter().map(|&i| data.name_of(i)).collect();
         Error::invalid(format!(
-            "the {what} of task `{task}` is not finite at step {} (batch: {}); the weights are those before it",
+            "the {what} is not finite at step {} (batch: {}); the weights are those before it",
             self.progress.step + 1,
             named.join("; ")
         ))

@@ -15,7 +15,7 @@ pub(super) use self::optimizer::is_named;
 pub use self::optimizer::{GroupConfig, OptimizerConfig, OptimizerKind, Schedule, Watched};
 pub use self::sampling::{Exhausted, Sampling, StopWhen, Stopping};
 pub use self::task::{DataConfig, TaskTraining};
-use crate::config::{CONFIG_FORMAT, ModelConfig};
+use crate::config::{CONFIG_FORMAT, ModelConfig, Unit};
 use crate::{Error, Model, Result};
 
 /// A model and how to train it. Paths are relative to the file that holds it.
@@ -195,6 +195,11 @@ impl RunConfig {
                 return Err(Error::config(message));
             }
             task.check().map_err(|message| Error::config(format!("task `{name}`: {message}")))?;
+            for rider in &task.along {
+                self.check_along(name, rider).map_err(|message| {
+                    Error::config(format!("task `{name}`: along names `{rider}`, {message}"))
+                })?;
+            }
         }
         let untrained = self.model.tasks.keys().find(|n| !training.tasks.contains_key(*n));
         if let (Some(name), None) = (untrained, &self.start) {
@@ -203,6 +208,27 @@ impl RunConfig {
             )));
         }
         training.check().map_err(|message| Error::config(format!("training: {message}")))
+    }
+
+    /// What keeps `rider` from learning along with `name`.
+    fn check_along(&self, name: &str, rider: &str) -> Result<(), &'static str> {
+        let (Some(task), Some(config)) =
+            (self.training.tasks.get(rider), self.model.tasks.get(rider))
+        else {
+            return Err("which is not in training.tasks");
+        };
+        let own = &self.model.tasks[name].head;
+        if rider == name {
+            Err("itself")
+        } else if !task.along.is_empty() {
+            Err("which takes others along")
+        } else if own.unit() == Unit::Sentence && config.head.unit() == Unit::Document {
+            Err("which reads documents, as this task does not")
+        } else if own.reads_whole_documents() != config.head.reads_whole_documents() {
+            Err("but only one of the two reads whole documents")
+        } else {
+            Ok(())
+        }
     }
 }
 

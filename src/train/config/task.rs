@@ -23,7 +23,11 @@ pub struct TaskTraining {
     /// them, so that it does not forget (Li and Hoiem, ECCV 2016).
     #[serde(default)]
     pub rehearse: bool,
-    /// Sentences or documents, as the task's head reads.
+    /// Tasks that learn in this task's steps too, from the documents that both train on: these are
+    /// encoded once for all of them, and are not in the other tasks' own steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub along: Vec<String>,
+    /// Sentences (or passages) or documents, as the task's head reads.
     pub batch_size: usize,
     /// Epochs without a better dev score before the task has had enough.
     #[serde(default)]

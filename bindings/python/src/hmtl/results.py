@@ -162,10 +162,15 @@ class Evaluation(Score):
     absent_labels: List[str]
 
 
-class Step(TypedDict):
+class _Step(TypedDict):
     task: str
     loss: float
     learning_rate: float
+
+
+class Step(_Step, total=False):
+    #: Losses of the tasks that learned along.
+    along: Dict[str, float]
 
 
 class TaskProgress(TypedDict):

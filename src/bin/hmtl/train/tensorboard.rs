@@ -27,9 +27,11 @@ impl Writer {
 
     pub fn take(&mut self, event: &Event) -> Result<()> {
         match event {
-            Event::Step { step, task, loss, learning_rate, total, .. } => {
+            Event::Step { step, task, loss, along, learning_rate, total, .. } => {
                 if step % EVERY == 0 {
-                    self.scalar(&format!("loss/{task}"), *total, *loss)?;
+                    for (task, loss) in along.iter().chain([(task, loss)]) {
+                        self.scalar(&format!("loss/{task}"), *total, *loss)?;
+                    }
                     self.scalar("learning_rate", *total, *learning_rate)?;
                 }
             }

@@ -1,0 +1,219 @@
+//! Task heads: what hangs on the encoders, and what it reads.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum HeadConfig {
+    /// Flat spans: BIOUL tags, linear-chain CRF.
+    CrfTagger {},
+    /// Nested spans: every span of a sentence is scored by a biaffine product of its ends.
+    Biaffine {
+        #[serde(default = "biaffine_hidden")]
+        hidden: i64,
+        /// Longest span in tokens; absent means the sentence.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_width: Option<usize>,
+    },
+    /// Relations between single tokens of a sentence, read as the last tokens of the mentions
+    /// that the task `arguments` finds (multi-head selection).
+    HeadSelection {
+        arguments: String,
+        hidden: i64,
+        #[serde(default = "half")]
+        threshold: f64,
+        /// Counts padded pairs in the mean of the loss, as the 2018 code does.
+        #[serde(default)]
+        mean_over_padding: bool,
+    },
+    /// Relations between the mentions that the task `arguments` finds.
+    MentionPairs {
+        arguments: String,
+        hidden: i64,
+        /// Farthest apart, in sentences, that two mentions are compared.
+        #[serde(default)]
+        max_sentences: usize,
+        #[serde(default = "half")]
+        threshold: f64,
+        /// A fact is dropped whose probability is below this share of that of the best fact with
+        /// the same head and label.
+        #[serde(default)]
+        rivalry: f64,
+        #[serde(default)]
+        feedforward_dropout: f64,
+        /// Labels whose arguments have no order, such as `spouse`: learned both ways, reported
+        /// once, right either way.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        symmetric: Vec<String>,
+        /// Relates only mentions of types that the training data relates so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        constrain: Option<ConstrainConfig>,
+        /// What a relation holds between: two entities, and is stated once, or two mentions.
+        #[serde(default, skip_serializing_if = "Between::is_entities")]
+        between: Between,
+        /// The coreference task whose clusters say which mentions are one entity, beside their
+        /// names.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        entities: Option<String>,
+    },
+    /// Coreference: spans ranked as mentions, antecedents ranked for each mention.
+    MentionRanking(MentionRankingConfig),
+}
+
+/// What relations hold between.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Between {
+    /// As in DocRED: mentions of one entity say the same.
+    #[default]
+    Entities,
+    /// As in SciERC and ACE: each pair of mentions is a case of its own.
+    Mentions,
+}
+
+impl Between {
+    fn is_entities(&self) -> bool {
+        *self == Self::Entities
+    }
+}
+
+/// Which types of arguments a relation label allows: those that the training data shows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConstrainConfig {
+    /// Types that were seen less often with a label are noise, unless it has no others.
+    #[serde(default = "one")]
+    pub min_count: usize,
+}
+
+/// Span-ranking coreference (Lee et al. 2017).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MentionRankingConfig {
+    pub max_span_width: usize,
+    /// Mentions kept, as a share of the tokens.
+    pub spans_per_word: f64,
+    /// Antecedents compared with each mention.
+    pub max_antecedents: usize,
+    /// Width of the hidden layers of both scorers.
+    pub hidden: i64,
+    /// Width of the span-width and distance embeddings.
+    pub feature_size: i64,
+    #[serde(default)]
+    pub feedforward_dropout: f64,
+    /// Whether the whole document is one sequence for the encoder, as in 2018, or each sentence.
+    #[serde(default)]
+    pub whole_document: bool,
+    /// Absent: spans and pairs are scored as in 2018. Present: spans are projected to this
+    /// width first, antecedents are found coarse to fine in the whole document, and pairs carry
+    /// string-match features.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection: Option<i64>,
+    /// With `projection`: width of a summary of the document that is added to its spans, since what
+    /// counts as a mention differs between kinds of text (the genre of Lee et al. 2017, but
+    /// inferred).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub genre_size: Option<i64>,
+    /// Whether mentions that are nobody's antecedent are learned and reported.
+    #[serde(default)]
+    pub singletons: bool,
+    /// With `projection`: the score of having no antecedent when annotating. Below 0, what was 0 in
+    /// training, more mentions are linked.
+    #[serde(default)]
+    pub none_score: f64,
+    /// With `singletons`: the mention score from which a mention is reported though nothing
+    /// refers to it.
+    #[serde(default)]
+    pub singleton_score: f64,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn half() -> f64 {
+    0.5
+}
+
+fn biaffine_hidden() -> i64 {
+    128
+}
+
+/// What one training example of a head is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Sentence,
+    Document,
+}
+
+/// What a head predicts, and so how it is scored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskKind {
+    Spans,
+    Relations,
+    Coreference,
+}
+
+impl HeadConfig {
+    pub fn kind(&self) -> TaskKind {
+        match self {
+            Self::CrfTagger {} | Self::Biaffine { .. } => TaskKind::Spans,
+            Self::HeadSelection { .. } | Self::MentionPairs { .. } => TaskKind::Relations,
+            Self::MentionRanking(_) => TaskKind::Coreference,
+        }
+    }
+
+    pub fn unit(&self) -> Unit {
+        match self {
+            Self::CrfTagger {} | Self::Biaffine { .. } | Self::HeadSelection { .. } => {
+                Unit::Sentence
+            }
+            Self::MentionPairs { .. } | Self::MentionRanking(_) => Unit::Document,
+        }
+    }
+
+    /// Whether the encoder reads a document as one sequence, as in 2018.
+    pub fn reads_whole_documents(&self) -> bool {
+        matches!(self, Self::MentionRanking(MentionRankingConfig { whole_document: true, .. }))
+    }
+
+    /// The task whose mentions this head relates.
+    pub fn arguments(&self) -> Option<&str> {
+        match self {
+            Self::HeadSelection { arguments, .. } | Self::MentionPairs { arguments, .. } => {
+                Some(arguments)
+            }
+            _ => None,
+        }
+    }
+
+    /// The task whose clusters this head takes for entities.
+    pub fn entities(&self) -> Option<&str> {
+        match self {
+            Self::MentionPairs { entities, .. } => entities.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// What the relations of this head hold between.
+    pub fn between(&self) -> Between {
+        match self {
+            Self::MentionPairs { between, .. } => *between,
+            _ => Between::Entities,
+        }
+    }
+
+    /// The tasks whose predictions this head reads.
+    pub fn needs(&self) -> impl Iterator<Item = &str> + Clone {
+        self.arguments().into_iter().chain(self.entities())
+    }
+
+    /// The labels whose arguments have no order.
+    pub fn symmetric(&self) -> &[String] {
+        match self {
+            Self::MentionPairs { symmetric, .. } => symmetric,
+            _ => &[],
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! [`SpanVectors`]: what coarse-to-fine coreference knows of a span.
+//!
+//! A span is projected once to `p` numbers,
+//!
+//! ```text
+//! g = A h_first + B h_last + C sum_t(a_t x_t) + width + E tanh(mean_t D h_t)
+//! ```
+//!
+//! with `a` a softmax over the span's tokens, `h` the encoder's output and `x` its input. The last
+//! term, over all tokens of the document, is there with `genre_size`.
+
+use tch::{Kind, Tensor};
+
+use super::DocumentInput;
+use super::sums::{running_sums, sum_between};
+use crate::config::MentionRankingConfig;
+use crate::params::Init;
+use crate::{Result, Span};
+
+#[derive(Debug)]
+pub(super) struct SpanVectors {
+    first: Tensor,     // (projection, encoded)
+    last: Tensor,      // (projection, encoded)
+    content: Tensor,   // (projection, input)
+    attention: Tensor, // (1, input)
+    width: Tensor,     // (max_span_width, projection)
+    genre: Option<Genre>,
+}
+
+/// What sums up a document for its spans.
+#[derive(Debug)]
+struct Genre {
+    down: Tensor, // (genre, encoded)
+    up: Tensor,   // (projection, genre)
+}
+
+/// What the tokens of a document give to spans; `content` and `weight` are running sums.
+pub(super) struct Tokens {
+    first: Tensor,         // (N, p)
+    last: Tensor,          // (N, p)
+    content: Tensor,       // (N + 1, p)
+    weight: Tensor,        // (N + 1, 1)
+    genre: Option<Tensor>, // (p)
+}
+
+impl SpanVectors {
+    /// `encoded` and `input` are the widths of the encoder's output and input.
+    pub(super) fn new(
+        get: &mut impl FnMut(&str, &[i64], Init) -> Result<Tensor>,
+        encoded: i64,
+        input: i64,
+        projection: i64,
+        config: &MentionRankingConfig,
+    ) -> Result<Self> {
+        let (p, xavier) = (projection, Init::XavierUniform);
+        Ok(Self {
+            first: get("span.first", &[p, encoded], xavier)?,
+            last: get("span.last", &[p, encoded], xavier)?,
+            content: get("span.content", &[p, input], xavier)?,
+            attention: get("span.attention", &[1, input], xavier)?,
+            width: get("span.width", &[config.max_span_width as i64, p], Init::Normal(0.1))?,
+            genre: match config.genre_size {
+                Some(size) => Some(Genre {
+                    down: get("genre.down", &[size, encoded], xavier)?,
+                    up: get("genre.up", &[p, size], xavier)?,
+                }),
+                None => None,
+            },
+        })
+    }
+
+    /// What each token gives to the spans it begins, ends and is inside of, how much attention it
+    /// draws, and what it gives to the genre: (..., 3 * projection + 1 + genre).
+    pub(super) fn token_rows(
+        &self,
+        encoded: &Tensor,
+        inputs: &Tensor,
+        dropout: f64,
+        train: bool,
+    ) -> Result<Tensor> {
+        let part = |x: &Tensor, weight: &Tensor| -> Result<Tensor> {
+            Ok(x.f_linear::<&Tensor>(weight, None)?.f_dropout(dropout, train)?)
+        };
+        let content = part(inputs, &self.content)?;
+        let (first, last) = (part(encoded, &self.first)?, part(encoded, &self.last)?);
+        let attention = inputs.f_linear::<&Tensor>(&self.attention, None)?;
+        let mut parts = vec![first, last, content, attention];
+        if let Some(genre) = &self.genre {
+            parts.push(part(encoded, &genre.down)?);
+        }
+        Ok(Tensor::f_cat(&parts, -1)?)
+    }
+
+    /// The rows of the tokens, summed up for differences.
+    pub(super) fn tokens(&self, x: &DocumentInput) -> Result<Tokens> {
+        let p = self.first.size()[0];
+        let weight = x.columns(3 * p, 1)?.f_clamp(-15.0, 15.0)?.f_to_kind(Kind::Double)?.f_exp()?; // (N, 1)
+        let genre = |genre: &Genre| -> Result<Tensor> {
+            let rows = x.columns(3 * p + 1, genre.down.size()[0])?;
+            let mean = rows.f_mean_dim(0, false, Kind::Float)?.f_tanh()?;
+            Ok(mean.f_linear::<&Tensor>(&genre.up, None)?)
+        };
+        Ok(Tokens {
+            first: x.columns(0, p)?,
+            last: x.columns(p, p)?,
+            content: running_sums(&x.columns(2 * p, p)?.f_mul(&weight)?)?,
+            weight: running_sums(&weight)?,
+            genre: self.genre.as_ref().map(genre).transpose()?,
+        })
+    }
+
+    /// (spans, projection); spans come with their sentence.
+    pub(super) fn vectors(&self, tokens: &Tokens, spans: &[(Span, usize)]) -> Result<Tensor> {
+        let device = tokens.first.device();
+        let index = |f: fn(&Span) -> usize| -> Result<Tensor> {
+            let values: Vec<i64> = spans.iter().map(|(s, _)| f(s) as i64).collect();
+            Ok(Tensor::f_from_slice(&values)?.to_device(device))
+        };
+        let (first, last) = (index(|s| s.first)?, index(|s| s.last)?);
+        let content = sum_between(&tokens.content, &first, &last)?
+            .f_div(&sum_between(&tokens.weight, &first, &last)?)?
+            .f_to_kind(Kind::Float)?;
+        let vectors = content
+            .f_add(&tokens.first.f_index_select(0, &first)?)?
+            .f_add(&tokens.last.f_index_select(0, &index(|s| s.last - 1)?)?)?
+            .f_add(&self.width.f_index_select(0, &index(|s| s.last - s.first - 1)?)?)?;
+        match &tokens.genre {
+            Some(genre) => Ok(vectors.f_add(genre)?),
+            None => Ok(vectors),
+        }
+    }
+}

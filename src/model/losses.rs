@@ -1,0 +1,252 @@
+//! Losses: gold examples through encoders and heads to one number a task.
+
+use std::collections::HashMap;
+
+use tch::Tensor;
+
+use super::Network;
+use super::gold::gold_clusters;
+use super::passages::{document_input, sentence_input, sentences_of, words};
+use crate::config::Unit;
+use crate::encode::Encodings;
+use crate::feature::{Batch, Example};
+use crate::head::{Head, SequenceInput};
+use crate::{Document, Error, Result};
+
+/// Passages of documents encoded at a time.
+const PASSAGES: usize = 16;
+
+/// Examples as the encoders read them.
+struct Reading<'a> {
+    examples: &'a [Example<'a>],
+    /// Each with the example that it is of.
+    passages: Vec<(usize, Example<'a>)>,
+    groups: Vec<Group>,
+    /// Of each passage, the first of its rows when those of all groups are joined.
+    starts: Vec<usize>,
+}
+
+/// Passages that were encoded together.
+struct Group {
+    passages: Vec<usize>,
+    batch: Batch,
+    /// By task.
+    encodings: HashMap<String, Encodings>,
+}
+
+impl Network {
+    /// The training loss of `task` on some examples, a scalar with a gradient. Gold labels that
+    /// the model does not know are left out.
+    pub fn loss(&self, task: &str, examples: &[Example]) -> Result<Tensor> {
+        let own: Vec<Option<&Document>> = examples.iter().map(|e| Some(e.document)).collect();
+        let loss = self.losses(examples, &[(task, &own)])?.pop().flatten();
+        loss.ok_or_else(|| Error::Internal(format!("task `{task}` has no loss")))
+    }
+
+    /// The training losses of tasks that read alike on the same examples, which are encoded once
+    /// for all of them. For each example a task has the document with its gold, of the same
+    /// tokens, or does not learn from it; its loss is `None` if it learns from none.
+    pub fn losses(
+        &self,
+        examples: &[Example],
+        tasks: &[(&str, &[Option<&Document>])],
+    ) -> Result<Vec<Option<Tensor>>> {
+        let names: Vec<&str> = tasks.iter().map(|t| t.0).collect();
+        if let Some(unknown) = names.iter().find(|t| !self.heads.contains_key(**t)) {
+            return Err(Error::config(format!("the model has no task `{unknown}`")));
+        }
+        if examples.iter().all(|e| e.tokens().is_empty()) {
+            return Err(Error::invalid("a batch needs at least one example with tokens"));
+        }
+        let reading = self.read(&names, examples)?;
+        tasks.iter().map(|(task, gold)| self.loss_of(task, gold, &reading)).collect()
+    }
+
+    fn loss_of(
+        &self,
+        task: &str,
+        gold: &[Option<&Document>],
+        reading: &Reading,
+    ) -> Result<Option<Tensor>> {
+        let config = &self.config.tasks[task];
+        match &self.heads[task] {
+            Head::CrfTagger(head) => self.sentence_loss(task, gold, reading, |x, sentences| {
+                head.loss(x, &self.gold_spans(task, sentences))
+            }),
+            Head::Biaffine(head) => self.sentence_loss(task, gold, reading, |x, sentences| {
+                head.loss(x, &self.gold_spans(task, sentences))
+            }),
+            Head::HeadSelection(head) => self.sentence_loss(task, gold, reading, |x, sentences| {
+                head.loss(x, &self.gold_token_relations(task, sentences))
+            }),
+            Head::MentionPairs(head) => {
+                let arguments = config.head.arguments().unwrap_or_default();
+                self.document_loss(task, gold, reading, |rows, example| {
+                    let (mentions, gold) = self.gold_relations(task, arguments, example)?;
+                    head.loss(&document_input(rows, example), &mentions, &gold)
+                })
+            }
+            Head::MentionRanking(head) => {
+                self.document_loss(task, gold, reading, |rows, example| {
+                    head.loss(&document_input(rows, example), &gold_clusters(example))
+                })
+            }
+            Head::CoarseToFine(head) => self.document_loss(task, gold, reading, |rows, example| {
+                head.loss(&document_input(rows, example), &gold_clusters(example))
+            }),
+        }
+    }
+
+    /// A loss over the sentences of all documents.
+    fn sentence_loss(
+        &self,
+        task: &str,
+        gold: &[Option<&Document>],
+        reading: &Reading,
+        loss: impl Fn(&SequenceInput, &[Example]) -> Result<Tensor>,
+    ) -> Result<Option<Tensor>> {
+        let passages = &reading.passages;
+        if let ([group], true) = (&reading.groups[..], gold.iter().all(Option::is_some)) {
+            let own: Option<Vec<Example>> = group
+                .passages
+                .iter()
+                .map(|&p| golden(&passages[p].1, gold[passages[p].0]))
+                .collect();
+            let own = own.unwrap_or_default();
+            let encoded = &group.encodings[task].encoded;
+            let (x, sentences) =
+                sentence_input(&group.batch, encoded, &own.iter().collect::<Vec<_>>())?;
+            return loss(&x, &sentences).map(Some);
+        }
+        let own = passages.iter().zip(&reading.starts);
+        let own = own.filter_map(|((e, p), &start)| Some((golden(p, gold[*e])?, start)));
+        let (own, starts): (Vec<Example>, Vec<usize>) = own.unzip();
+        if own.is_empty() {
+            return Ok(None);
+        }
+        let (places, sentences) = sentences_of(&own.iter().collect::<Vec<_>>(), &starts);
+        let x = SequenceInput::of_rows(&reading.rows(task)?.encoded, &places)?;
+        loss(&x, &sentences).map(Some)
+    }
+
+    /// The sum of a loss over documents.
+    fn document_loss(
+        &self,
+        task: &str,
+        gold: &[Option<&Document>],
+        reading: &Reading,
+        loss: impl Fn(Tensor, &Example) -> Result<Tensor>,
+    ) -> Result<Option<Tensor>> {
+        let head = &self.heads[task];
+        let own = reading.examples.iter().enumerate().filter(|(_, e)| !e.tokens().is_empty());
+        let own: Vec<(usize, Example)> =
+            own.filter_map(|(e, x)| Some((e, golden(x, gold[e])?))).collect();
+        if own.is_empty() {
+            return Ok(None);
+        }
+        let all = reading.rows(task)?;
+        let mut sum: Option<Tensor> = None;
+        for (e, example) in &own {
+            let index = Tensor::f_from_slice(&reading.index_of(*e))?.f_to_device(self.device)?;
+            let own = all.map(|rows| Ok(rows.f_index_select(0, &index)?))?;
+            let loss = loss(head.token_rows(&own.encoded, &own.inputs, true)?, example)?;
+            sum = Some(match sum {
+                Some(sum) => sum.f_add(&loss)?,
+                None => loss,
+            });
+        }
+        Ok(sum)
+    }
+
+    /// Encodes examples for `tasks`, with the dropout of training. Sentences are one batch;
+    /// passages of documents are encoded by length, some at a time, so that little is padding.
+    fn read<'a>(&self, tasks: &[&str], examples: &'a [Example<'a>]) -> Result<Reading<'a>> {
+        let whole = tasks.iter().any(|t| self.reads_whole_documents(t));
+        let passages: Vec<(usize, Example)> = examples
+            .iter()
+            .enumerate()
+            .flat_map(|(e, x)| self.passages(x, whole).into_iter().map(move |p| (e, p)))
+            .filter(|(_, passage)| !passage.tokens().is_empty())
+            .collect();
+        let mut order: Vec<usize> = (0..passages.len()).collect();
+        let mut size = passages.len();
+        if tasks.iter().any(|t| self.config.tasks[*t].head.unit() == Unit::Document) {
+            order.sort_by_key(|&p| passages[p].1.tokens().len());
+            size = PASSAGES;
+        }
+        let mut groups = Vec::new();
+        for some in order.chunks(size) {
+            let sequences: Vec<Vec<&str>> = some.iter().map(|&p| words(&passages[p].1)).collect();
+            let batch = self.batch(&sequences)?;
+            let encodings = self.train_encodings(tasks, &batch)?;
+            groups.push(Group { passages: some.to_vec(), batch, encodings });
+        }
+        let mut starts = vec![0; passages.len()];
+        let mut next = 0;
+        for &p in groups.iter().flat_map(|g: &Group| &g.passages) {
+            starts[p] = next;
+            next += passages[p].1.tokens().len();
+        }
+        Ok(Reading { examples, passages, groups, starts })
+    }
+
+    /// Runs the encoders of `tasks` and those below them; the encodings of each task.
+    fn train_encodings(&self, tasks: &[&str], batch: &Batch) -> Result<HashMap<String, Encodings>> {
+        let order = self.config.encoder_order(tasks.iter().copied());
+        let configs = || tasks.iter().map(|&t| (t, &self.config.tasks[t]));
+        let input_dropout = |encoder: &str| {
+            let own = configs().filter(|(_, c)| c.on == encoder).map(|(_, c)| c.input_dropout);
+            own.fold(0.0, f64::max)
+        };
+        let encodings = self.graph.forward(batch, &order, true, input_dropout)?;
+        let own = |(task, config): (&str, &crate::config::TaskConfig)| {
+            let mut own = encodings
+                .get(&config.on)
+                .ok_or_else(|| Error::Internal(format!("no encoder for task `{task}`")))?
+                .shallow_clone();
+            own.encoded = own.encoded.f_dropout(config.dropout, true)?;
+            Ok((task.to_owned(), own))
+        };
+        configs().map(own).collect()
+    }
+}
+
+impl Reading<'_> {
+    /// The rows of all passages, (N, D') and (N, D), group by group.
+    fn rows(&self, task: &str) -> Result<Encodings> {
+        let rows = self.groups.iter().map(|g| all_rows(&g.encodings[task], &g.batch));
+        joined(&rows.collect::<Result<Vec<_>>>()?)
+    }
+
+    /// Where the tokens of an example are among these.
+    fn index_of(&self, example: usize) -> Vec<i64> {
+        let own = self.passages.iter().zip(&self.starts).filter(|((e, _), _)| *e == example);
+        own.flat_map(|((_, p), &start)| (start..start + p.tokens().len()).map(|at| at as i64))
+            .collect()
+    }
+}
+
+/// The same part of the document with the gold, if there is one.
+fn golden<'a>(example: &Example, gold: Option<&'a Document>) -> Option<Example<'a>> {
+    Some(Example { document: gold?, sentences: example.sentences.clone() })
+}
+
+/// The rows of all sequences of a batch, joined without padding: (N, D') and (N, D). One gather,
+/// since the gradient of a slice is as large as what it was cut from.
+fn all_rows(encodings: &Encodings, batch: &Batch) -> Result<Encodings> {
+    let length = batch.words.size()[1] as usize;
+    let rows = batch.lengths.iter().enumerate();
+    let index: Vec<i64> =
+        rows.flat_map(|(b, &n)| (b * length..b * length + n).map(|at| at as i64)).collect();
+    let index = Tensor::f_from_slice(&index)?.f_to_device(batch.words.device())?;
+    encodings.map(|t| Ok(t.f_reshape([-1, t.size()[2]])?.f_index_select(0, &index)?))
+}
+
+/// Rows one after the other: (N, D) each.
+fn joined(pieces: &[Encodings]) -> Result<Encodings> {
+    let join = |of: fn(&Encodings) -> &Tensor| -> Result<Tensor> {
+        let pieces: Vec<&Tensor> = pieces.iter().map(of).collect();
+        Ok(Tensor::f_cat(&pieces, 0)?)
+    };
+    Ok(Encodings { inputs: join(|e| &e.inputs)?, encoded: join(|e| &e.encoded)? })
+}
