@@ -4,19 +4,13 @@ mod common;
 
 use std::path::Path;
 
-use common::toy::{document, run};
+use common::toy::{document, resumed, run, setup, trainer};
 use hmtl::data::{Format, write};
 use hmtl::feature::Example;
-use hmtl::train::{Event, RunConfig, Setup, Split, Trainer};
+use hmtl::train::{Event, RunConfig, Split, Trainer};
 use hmtl::{Cancel, Document};
 use serde_json::{Value, json};
 use tch::{Device, Tensor};
-
-fn trainer(config: &Value) -> Trainer {
-    common::one_thread();
-    let config = RunConfig::from_json(&config.to_string()).unwrap();
-    Trainer::new(config, Device::Cpu).unwrap()
-}
 
 /// The toy run in which coreference takes all along that reads sentence by sentence.
 fn together(dir: &Path) -> Value {
@@ -167,8 +161,7 @@ fn documents_given_in_memory_are_learned_together_too() {
         config["training"]["tasks"][task]["train"] = json!([]);
     }
     config["training"]["tasks"]["coref"]["along"] = json!(["ner"]);
-    let config = RunConfig::from_json(&config.to_string()).unwrap();
-    let mut setup = Setup::new(config, Device::Cpu).unwrap();
+    let mut setup = setup(&config);
     let docs: Vec<Document> = (0..6).map(document).collect();
     setup.add("coref", Split::Train, &docs).unwrap();
     setup.add("ner", Split::Train, &docs[..4]).unwrap();
@@ -185,7 +178,7 @@ fn a_saved_run_goes_on_alike() {
     let mut whole = trainer(&config);
     (0..5).for_each(|_| drop(whole.step().unwrap()));
     whole.save(&dir.path().join("checkpoint")).unwrap();
-    let mut resumed = Setup::resume(&dir.path().join("checkpoint"), None).unwrap().build().unwrap();
+    let mut resumed = resumed(&dir.path().join("checkpoint"));
     for _ in 0..5 {
         let (a, b) = (whole.step().unwrap(), resumed.step().unwrap());
         assert_eq!((a.task, a.loss, a.along), (b.task, b.loss, b.along));
@@ -215,7 +208,6 @@ fn what_cannot_learn_together_is_refused_by_name() {
     write(Format::Jsonl, &more, &dir.path().join("more.jsonl")).unwrap();
     let mut config = together(dir.path());
     config["training"]["tasks"]["ner"]["train"][0]["path"] = json!(dir.path().join("more.jsonl"));
-    let config = RunConfig::from_json(&config.to_string()).unwrap();
-    let error = Trainer::new(config, Device::Cpu).unwrap_err().to_string();
+    let error = setup(&config).build().unwrap_err().to_string();
     assert!(error.contains("`coref` takes `ner` along, and they have no training"), "{error}");
 }

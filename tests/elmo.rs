@@ -27,24 +27,12 @@ fn fixture() -> PathBuf {
     root().join("tests/data/elmo")
 }
 
-/// A model of nothing but the ELMo in `dir` and a small task, with the ELMo's weights.
-fn network(dir: &Path, context: Value) -> (Network, Params) {
-    common::one_thread();
-    let mut config = json!({
-        "format": 1,
-        "embedding": {"context": {"type": "elmo"}},
-        "encoders": {"low": {"type": "lstm", "inputs": ["embedding"], "hidden": 4, "layers": 1}},
-        "tasks": {"ner": {"type": "crf_tagger", "on": "low"}},
-    });
-    for (key, value) in context.as_object().unwrap() {
-        config["embedding"]["context"][key] = value.clone();
-    }
-    let config: ModelConfig = serde_json::from_value(config).unwrap();
-    let labels = IndexMap::from([("ner".to_owned(), vec!["PER".to_owned()])]);
+/// A model of the ELMo in `dir` with its weights.
+fn network(dir: &Path, mut context: Value) -> (Network, Params) {
+    context["type"] = json!("elmo");
     let elmo = Some(elmo::options(dir).unwrap());
-    let vocab = Vocabularies { labels, elmo, ..Vocabularies::default() };
-    let mut params = Params::random(Device::Cpu);
-    let network = Network::new(&config, &vocab, &mut params).unwrap();
+    let vocab = Vocabularies { elmo, ..Vocabularies::default() };
+    let (network, mut params) = common::context_network(&context, vocab);
     params.assign(&elmo::weights(dir).unwrap()).unwrap();
     (network, params)
 }

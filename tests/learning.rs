@@ -4,16 +4,11 @@ mod common;
 
 use std::path::Path;
 
-use common::toy::run;
+use common::toy::{run, trainer};
 use hmtl::train::{Event, RunConfig, Trainer};
 use hmtl::{Cancel, Error};
 use serde_json::{Value, json};
 use tch::{Device, Tensor};
-
-fn trainer(config: &Value) -> Trainer {
-    let config = RunConfig::from_json(&config.to_string()).unwrap();
-    Trainer::new(config, Device::Cpu).unwrap()
-}
 
 fn largest(tensor: &Tensor) -> f64 {
     f64::try_from(tensor.abs().max()).unwrap()

@@ -2,17 +2,11 @@
 
 mod common;
 
-use common::toy::{document, run};
+use common::toy::{document, run, setup};
 use hmtl::model::AnnotateOptions;
 use hmtl::train::{RunConfig, Setup, Split, Trainer};
 use hmtl::{Cancel, Document, DocumentBuilder, Span};
 use serde_json::{Value, json};
-use tch::Device;
-
-fn setup(config: &Value) -> Setup {
-    common::one_thread();
-    Setup::new(RunConfig::from_json(&config.to_string()).unwrap(), Device::Cpu).unwrap()
-}
 
 /// The toy run with only the tasks of relations between mentions.
 fn toy(dir: &std::path::Path) -> Value {

@@ -1,5 +1,7 @@
 //! The transformer against Python's `transformers`, by what scripts/transformer_fixture.py stored.
 
+mod common;
+
 use std::path::{Path, PathBuf};
 
 use hmtl::config::ModelConfig;
@@ -7,7 +9,6 @@ use hmtl::embed::pretrained;
 use hmtl::feature::Vocabularies;
 use hmtl::model::Network;
 use hmtl::params::Params;
-use indexmap::IndexMap;
 use serde_json::{Value, json};
 use tch::{Device, Tensor};
 
@@ -19,25 +20,13 @@ fn fixtures() -> PathBuf {
     root().join("tests/data/transformer")
 }
 
-/// A model of nothing but the transformer in `dir` and a small task, with the transformer's weights.
-fn network(dir: &Path, context: Value) -> (Network, Params) {
-    let mut config = json!({
-        "format": 1,
-        "embedding": {"context": {"type": "transformer"}},
-        "encoders": {"low": {"type": "lstm", "inputs": ["embedding"], "hidden": 4, "layers": 1}},
-        "tasks": {"ner": {"type": "crf_tagger", "on": "low"}},
-    });
-    for (key, value) in context.as_object().unwrap() {
-        config["embedding"]["context"][key] = value.clone();
-    }
-    let config: ModelConfig = serde_json::from_value(config).unwrap();
-    let labels = IndexMap::from([("ner".to_owned(), vec!["PER".to_owned()])]);
+/// A model of the transformer in `dir` with its weights.
+fn network(dir: &Path, mut context: Value) -> (Network, Params) {
+    context["type"] = json!("transformer");
     let pieces = Some(pretrained::pieces(dir).unwrap());
-    let vocab = Vocabularies { labels, pieces, ..Vocabularies::default() };
-    let mut params = Params::random(Device::Cpu);
-    let network = Network::new(&config, &vocab, &mut params).unwrap();
-    let weights = pretrained::weights(dir, &params).unwrap();
-    params.assign(&weights).unwrap();
+    let vocab = Vocabularies { pieces, ..Vocabularies::default() };
+    let (network, mut params) = common::context_network(&context, vocab);
+    params.assign(&pretrained::weights(dir, &params).unwrap()).unwrap();
     (network, params)
 }
 

@@ -1,6 +1,7 @@
 //! Vocabularies from training data, and the word table from pretrained vectors.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use rand::Rng as _;
@@ -82,31 +83,35 @@ pub(super) fn build(
         names.clear();
     }
     let context = &model.embedding.context;
-    let pieces = match (&config.transformer, start.and_then(|s| s.pieces.clone())) {
-        (Some(_), Some(_)) => {
-            let message = "vocabulary.transformer: the model of `start` has a transformer already";
-            return Err(Error::config(message));
-        }
-        (Some(dir), None) => Some(pretrained::pieces(dir)?),
-        (None, known) => known,
-    };
-    if pieces.is_some() && !matches!(context, Some(ContextConfig::Transformer(_))) {
-        let message = "vocabulary.transformer without embedding.context of its type";
-        return Err(Error::config(message));
-    }
-    let elmo = match (&config.elmo, start.and_then(|s| s.elmo.clone())) {
-        (Some(_), Some(_)) => {
-            let message = "vocabulary.elmo: the model of `start` has an ELMo already";
-            return Err(Error::config(message));
-        }
-        (Some(dir), None) => Some(elmo::options(dir)?),
-        (None, known) => known,
-    };
-    if elmo.is_some() && !matches!(context, Some(ContextConfig::Elmo(_))) {
-        return Err(Error::config("vocabulary.elmo without embedding.context of its type"));
-    }
+    let fits = matches!(context, Some(ContextConfig::Transformer(_)));
+    let known = start.and_then(|s| s.pieces.clone());
+    let pieces = of_context("transformer", &config.transformer, known, fits, pretrained::pieces)?;
+    let fits = matches!(context, Some(ContextConfig::Elmo(_)));
+    let known = start.and_then(|s| s.elmo.clone());
+    let elmo = of_context("elmo", &config.elmo, known, fits, elmo::options)?;
     let (words, chars) = (Vocab::new(names)?, Vocab::new(chars)?);
     Ok((Vocabularies { words, chars, labels, pieces, elmo }, vectors))
+}
+
+/// What a context embedder reads: that of the folder `dir`, or of the model to start from, which
+/// has it already.
+fn of_context<T>(
+    name: &str,
+    dir: &Option<PathBuf>,
+    known: Option<T>,
+    fits: bool,
+    read: impl Fn(&Path) -> Result<T>,
+) -> Result<Option<T>> {
+    let refused = |what: &str| Err(Error::config(format!("vocabulary.{name}{what}")));
+    let found = match (dir, known) {
+        (Some(_), Some(_)) => return refused(": the model of `start` has one already"),
+        (Some(dir), None) => Some(read(dir)?),
+        (None, known) => known,
+    };
+    if found.is_some() && !fits {
+        return refused(" without embedding.context of its type");
+    }
+    Ok(found)
 }
 
 /// The names of a vocabulary, then those that are new.

@@ -10,6 +10,7 @@ use hmtl::config::ModelConfig;
 use hmtl::feature::{Vocab, Vocabularies};
 use hmtl::model::{Card, Network, Parts, Precision};
 use hmtl::params::Params;
+use serde_json::{Value, json};
 use tch::Device;
 
 /// Keeps LibTorch to the calling thread: a pool that spins while another program holds a core
@@ -45,6 +46,22 @@ pub fn tiny_model() -> tempfile::TempDir {
         .save(&target, Precision::Float32)
         .unwrap();
     dir
+}
+
+/// A model of nothing but a context embedder, as `context` has it, and a small task.
+pub fn context_network(context: &Value, vocab: Vocabularies) -> (Network, Params) {
+    one_thread();
+    let config = json!({
+        "format": 1,
+        "embedding": {"context": context},
+        "encoders": {"low": {"type": "lstm", "inputs": ["embedding"], "hidden": 4, "layers": 1}},
+        "tasks": {"ner": {"type": "crf_tagger", "on": "low"}},
+    });
+    let labels = [("ner".to_owned(), vec!["PER".to_owned()])].into();
+    let mut params = Params::random(Device::Cpu);
+    let config = ModelConfig::from_json(&config.to_string()).unwrap();
+    let network = Network::new(&config, &Vocabularies { labels, ..vocab }, &mut params).unwrap();
+    (network, params)
 }
 
 pub fn tiny_vocabularies() -> Vocabularies {

@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use hmtl::data::{Format, write};
-use hmtl::{Document, DocumentBuilder, Span};
+use hmtl::train::{RunConfig, Setup, Split, Trainer};
+use hmtl::{Cancel, Document, DocumentBuilder, Span};
 use serde_json::{Value, json};
+use tch::Device;
 
 const FIRST: [&str; 6] = ["Anna", "Boris", "Clara", "David", "Edith", "Felix"];
 const LAST: [&str; 5] = ["Berg", "Castro", "Dunn", "Evans", "Fox"];
@@ -107,4 +109,26 @@ pub fn run(dir: &Path) -> Value {
             },
         },
     })
+}
+
+pub fn setup(config: &Value) -> Setup {
+    super::one_thread();
+    Setup::new(RunConfig::from_json(&config.to_string()).unwrap(), Device::Cpu).unwrap()
+}
+
+pub fn trainer(config: &Value) -> Trainer {
+    setup(config).build().unwrap()
+}
+
+pub fn resumed(dir: &Path) -> Trainer {
+    Setup::resume(dir, None).unwrap().build().unwrap()
+}
+
+/// The task and the loss of each of some steps.
+pub fn steps(trainer: &mut Trainer, count: usize) -> Vec<(String, f64)> {
+    (0..count).map(|_| trainer.step().map(|s| (s.task, s.loss)).unwrap()).collect()
+}
+
+pub fn dev_score(trainer: &mut Trainer, task: &str) -> f64 {
+    trainer.evaluate(task, Split::Dev, &Cancel::new()).unwrap().unwrap().score
 }

@@ -1,0 +1,188 @@
+//! Runs that start from a model.
+
+mod common;
+
+use std::path::Path;
+
+use common::toy::{dev_score, document, run, setup, steps, trainer};
+use hmtl::model::AnnotateOptions;
+use hmtl::train::{RunConfig, Setup, Split, Trainer};
+use hmtl::{Cancel, Document, DocumentBuilder, Model, Span};
+use serde_json::{Value, json};
+use tch::Device;
+
+/// Trains the toy tasks `ner` and `emd` and writes the model to `dir/start`.
+fn start(dir: &Path) -> Value {
+    let mut config = run(dir);
+    for part in ["model", "training"] {
+        let all = config[part]["tasks"].as_object_mut().unwrap();
+        all.retain(|name, _| ["ner", "emd"].contains(&name.as_str()));
+    }
+    config["model"]["encoders"].as_object_mut().unwrap().shift_remove("top");
+    let mut trainer = trainer(&config);
+    trainer.train(&mut |_, _| Ok(()), &Cancel::new()).unwrap();
+    trainer.model().unwrap().save(&dir.join("start"), Default::default()).unwrap();
+    config
+}
+
+/// A sentence with a label and words that the start does not know.
+fn gadget(n: usize) -> Document {
+    let (name, gadget) = (["Gina", "Hugo"][n % 2], ["Zorb", "Quux", "Blip"][n % 3]);
+    let doc = Document::from_sentences(&[vec![name, "bought", "a", gadget, "."]]);
+    let mut build = DocumentBuilder::new(doc);
+    build.label(Span::new(0, 1), "ner", "PER", None);
+    build.label(Span::new(3, 4), "ner", "GADGET", None);
+    build.finish()
+}
+
+/// A document of the old language with the new label.
+fn office(n: usize) -> Document {
+    let doc = document(n);
+    let names: Vec<(Span, String)> =
+        doc.labelled("ner").map(|(span, label)| (span, label.label.clone())).collect();
+    let mut build = DocumentBuilder::new(doc);
+    names.iter().for_each(|(span, label)| assert!(build.label(*span, "ner", label, None)));
+    build.label(Span::new(9, 10), "ner", "GADGET", None);
+    build.finish()
+}
+
+#[test]
+fn a_model_learns_new_labels_and_words_and_rehearses_what_it_knew() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = start(dir.path());
+    let config = json!({
+        "format": 1,
+        "start": dir.path().join("start"),
+        "model": {"tasks": {"ner": {"dropout": 0.1}}},
+        "training": {
+            "epochs": 20, "seed": 3, "optimizer": {"learning_rate": 0.01},
+            "tasks": {
+                "ner": {"batch_size": 4},
+                "emd": {"batch_size": 4, "rehearse": true, "dev": first["training"]["tasks"]["emd"]["dev"]},
+            },
+        },
+    });
+    let own: Vec<Document> = (0..12).map(gadget).chain((0..12).map(office)).collect();
+    let mut setup = setup(&config);
+    setup.add("ner", Split::Train, &own).unwrap();
+    setup.add("ner", Split::Dev, &own).unwrap();
+    let mut trainer = setup.build().unwrap();
+    assert_eq!(trainer.vocab().labels("ner"), ["ORG", "PER", "GADGET"]);
+    assert!(trainer.vocab().words.contains("zorb") && trainer.vocab().words.contains("anna"));
+    let (ner, emd) = (dev_score(&mut trainer, "ner"), dev_score(&mut trainer, "emd"));
+    assert!(emd > 0.9, "the start was taken up: {emd}");
+    steps(&mut trainer, 60);
+    let (new, old) = (dev_score(&mut trainer, "ner"), dev_score(&mut trainer, "emd"));
+    assert!(new > 0.9 && new > ner, "{ner} to {new}");
+    assert!(old > 0.8, "{emd} to {old}");
+    assert!(trainer.model().unwrap().card.scores.is_empty(), "scores of other weights");
+    // The new model is a model.
+    let path = dir.path().join("tuned");
+    trainer.model().unwrap().save(&path, Default::default()).unwrap();
+    assert!(Model::load(&path, &Default::default()).is_ok());
+}
+
+#[test]
+fn a_task_is_added_to_a_model_on_any_encoder() {
+    let dir = tempfile::tempdir().unwrap();
+    start(dir.path());
+    let config = json!({
+        "format": 1,
+        "start": dir.path().join("start"),
+        "model": {
+            "encoders": {"own": {"type": "lstm", "inputs": ["embedding", "low"], "hidden": 8, "layers": 1}},
+            "tasks": {"gadgets": {"type": "crf_tagger", "on": "own", "layer": "ner"}},
+        },
+        "training": {
+            "epochs": 20, "freeze": ["embedding", "encoders.low", "tasks.ner", "tasks.emd"],
+
+            "optimizer": {"learning_rate": 0.02},
+            "tasks": {"gadgets": {"batch_size": 4}},
+        },
+    });
+    let gadgets: Vec<Document> = (0..12).map(gadget).collect();
+    let mut setup = setup(&config);
+    setup.add("gadgets", Split::Train, &gadgets).unwrap();
+    setup.add("gadgets", Split::Dev, &gadgets).unwrap();
+    let mut trainer = setup.build().unwrap();
+    steps(&mut trainer, 60);
+    assert!(dev_score(&mut trainer, "gadgets") > 0.9);
+    // What was frozen keeps its scores.
+    let card = trainer.model().unwrap().card;
+    assert!(card.scores["ner"]["dev"].is_number() && !card.scores.contains_key("gadgets"));
+    assert!(card.recipe["start"]["recipe"]["training"].is_object());
+    let model = Model::new(trainer.model().unwrap()).unwrap();
+    assert_eq!(model.tasks(), ["ner", "emd", "gadgets"]);
+    let old = Model::load(&dir.path().join("start"), &Default::default()).unwrap();
+    let docs: Vec<Document> = (24..30).map(document).collect();
+    let tasks = Some(vec!["ner".to_owned(), "emd".to_owned()]);
+    let options = AnnotateOptions { tasks, ..Default::default() };
+    let annotate = |m: &Model| m.annotate_documents(&docs, &options, &Cancel::new()).unwrap();
+    let spans = |docs: Vec<Document>| -> Vec<Vec<Span>> {
+        docs.iter().map(|d| d.mentions.iter().map(hmtl::Mention::span).collect()).collect()
+    };
+    assert_eq!(spans(annotate(&model)), spans(annotate(&old)));
+}
+
+#[test]
+fn what_is_fresh_begins_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    start(dir.path());
+    let weights = |fresh: &[&str]| {
+        let mut config = json!({
+            "format": 1,
+            "start": dir.path().join("start"),
+            "training": {"epochs": 1, "fresh": fresh, "tasks": {"ner": {"batch_size": 4}}},
+        });
+        config["training"]["seed"] = json!(9);
+        let mut setup = setup(&config);
+        setup.add("ner", Split::Train, &[office(0)]).unwrap();
+        setup.build().unwrap().weights()
+    };
+    let (old, new) = (weights(&[]), weights(&["tasks.emd"]));
+    for (name, tensor) in &old {
+        let same = tensor.size() == new[name].size()
+            && f64::try_from((tensor - &new[name]).abs().max()).unwrap() == 0.0;
+        assert!(same != name.starts_with("tasks.emd."), "{name}");
+    }
+}
+
+#[test]
+fn a_start_that_does_not_fit_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    start(dir.path());
+    let refused = |change: Value, named: &str| {
+        let mut config = json!({
+            "format": 1,
+            "start": dir.path().join("start"),
+            "model": {},
+            "training": {"epochs": 1, "tasks": {"ner": {"batch_size": 4}}},
+        });
+        for (key, value) in change.as_object().unwrap() {
+            config[key] = value.clone();
+        }
+        let error = match RunConfig::from_json(&config.to_string()) {
+            Err(error) => error,
+            Ok(config) => {
+                let mut setup = Setup::new(config, Device::Cpu).unwrap();
+                setup.add("ner", Split::Train, &[gadget(0)]).unwrap();
+                setup.build().unwrap_err()
+            }
+        };
+        let error = error.to_string();
+        assert!(error.contains(named) && !error.contains('\n'), "{error}");
+    };
+    refused(json!({"start": dir.path().join("none")}), "none");
+    refused(json!({"model": {"encoders": {"low": {"hidden": 32}}}}), "encoders.low");
+    refused(json!({"model": {"task": {}}}), "task");
+}
+
+#[test]
+fn the_example_goes_on_from_the_model_that_ships() {
+    common::one_thread();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/finetune/kitchen.json");
+    let mut trainer = Trainer::new(RunConfig::read(&path).unwrap(), Device::Cpu).unwrap();
+    assert_eq!(trainer.vocab().labels("kitchen").len(), 3);
+    assert!(trainer.vocab().labels("ner").contains(&"PER".to_owned()));
+    steps(&mut trainer, 2);
+}
