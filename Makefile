@@ -24,7 +24,7 @@ PACK = TARGET='$(TARGET)' PYTHON='$(PYTHON)' CARGO='$(CARGO)'
 PACKAGES = $(dir $(TARGET))dist
 
 .PHONY: help setup build demo test test-rust test-scripts test-docs test-install test-abi test-dist test-deb test-cpp \
-	test-examples test-go test-python install uninstall dist deb abi docs fmt lint header model clean
+	test-examples test-go test-python install uninstall dist deb abi docs fmt lint header model base clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -127,6 +127,11 @@ model: build ## train the model that ships, from ../shared/data (an hour); fetch
 	$(TARGET)/hmtl train configs/small_relation.json --out runs/small_relation --resume
 	$(TARGET)/hmtl train configs/small_coref.json --out runs/small_coref --resume --precision compact
 	rm -rf models/default && cp -R runs/small_coref/best models/default
+
+base: build ## train the larger model, on MiniLM, from ../shared/data (two hours), into runs/base; fetches MiniLM and word vectors
+	$(PYTHON) scripts/minilm.py
+	$(PYTHON) scripts/vectors.py
+	$(TARGET)/hmtl train configs/base.json --out runs/base --resume --precision compact
 
 clean: ## remove what was built, not LibTorch
 	$(CARGO) clean

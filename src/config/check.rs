@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use indexmap::IndexMap;
 
 use super::{
-    Between, CONFIG_FORMAT, CharsConfig, ContextConfig, EMBEDDING, EmbeddingConfig, EncoderConfig,
-    HeadConfig, ModelConfig, TaskConfig, TaskKind, WordsConfig,
+    Between, CONFIG_FORMAT, CalibrationConfig, CharsConfig, ContextConfig, EMBEDDING,
+    EmbeddingConfig, EncoderConfig, HeadConfig, ModelConfig, TaskConfig, TaskKind, WordsConfig,
 };
 use crate::{Error, Result};
 
@@ -142,8 +142,21 @@ impl ModelConfig {
                 positive(&format!("task `{name}`: hidden"), *hidden)
             }
             HeadConfig::MentionPairs {
-                hidden, threshold, rivalry, feedforward_dropout, ..
+                hidden,
+                threshold,
+                rivalry,
+                feedforward_dropout,
+                calibration,
+                ..
             } => {
+                let natural = |c: &CalibrationConfig| {
+                    c.scale > 0.0 && c.scale.is_finite() && c.shift.is_finite()
+                };
+                if calibration.as_ref().is_some_and(|c| !natural(c)) {
+                    return Err(Error::config(format!(
+                        "task `{name}`: calibration.scale must be positive"
+                    )));
+                }
                 positive(&format!("task `{name}`: hidden"), *hidden)?;
                 probability(&format!("task `{name}`: rivalry"), *rivalry)?;
                 probability(&format!("task `{name}`: feedforward_dropout"), *feedforward_dropout)?;

@@ -48,6 +48,9 @@ pub enum HeadConfig {
         /// Relates only mentions of types that the training data relates so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         constrain: Option<ConstrainConfig>,
+        /// Makes the scores that are reported say how often they are right.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        calibration: Option<CalibrationConfig>,
         /// What a relation holds between: two entities, and is stated once, or two mentions.
         #[serde(default, skip_serializing_if = "Between::is_entities")]
         between: Between,
@@ -58,6 +61,16 @@ pub enum HeadConfig {
     },
     /// Coreference: spans ranked as mentions, antecedents ranked for each mention.
     MentionRanking(MentionRankingConfig),
+}
+
+/// Scores are reported as `sigmoid(scale * logit + shift)` (Platt 1999). What is reported at all
+/// does not change. `hmtl evaluate` fits the two.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalibrationConfig {
+    pub scale: f64,
+    #[serde(default)]
+    pub shift: f64,
 }
 
 /// What relations hold between.

@@ -14,7 +14,9 @@ pub use context::{ContextConfig, ElmoConfig, Pooling, TransformerConfig};
 pub use elmo::{
     ElmoActivation, ElmoCharacterOptions, ElmoCnnOptions, ElmoLstmOptions, ElmoOptions,
 };
-pub use head::{Between, ConstrainConfig, HeadConfig, MentionRankingConfig, TaskKind, Unit};
+pub use head::{
+    Between, CalibrationConfig, ConstrainConfig, HeadConfig, MentionRankingConfig, TaskKind, Unit,
+};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 

@@ -13,7 +13,7 @@ pub struct Fact {
     pub head: usize,
     pub tail: usize,
     pub label: usize,
-    /// Probability.
+    /// Probability, calibrated.
     pub score: f32,
 }
 
@@ -26,6 +26,8 @@ pub struct FactRule<'a> {
     pub rivalry: f64,
     /// For each label, whether its arguments have no order.
     pub symmetric: &'a [bool],
+    /// Scale and shift of the logit of the score that is reported.
+    pub calibration: (f64, f64),
 }
 
 /// Pools the logits of mention pairs: those of an entity pair are the logsumexp over its mention
@@ -103,7 +105,9 @@ impl<'a> FactPool<'a> {
             if back.is_some() && self.pairs.is_before(tail, head) {
                 (head, tail) = (tail, head);
             }
-            let (label, score) = (cell % labels, probability(cell) as f32);
+            let (scale, shift) = rule.calibration;
+            let logit = scale * self.odds[cell].ln() + shift;
+            let (label, score) = (cell % labels, (1.0 / (1.0 + (-logit).exp())) as f32);
             facts.push(Fact { head, tail, label, score });
         }
         facts.sort_by_key(|f| (f.head, f.tail, f.label));
@@ -125,7 +129,12 @@ mod tests {
     use crate::Span;
 
     const SENTENCE: std::ops::Range<usize> = 0..9;
-    const RULE: FactRule = FactRule { threshold: 0.5, rivalry: 0.0, symmetric: &[true, false] };
+    const RULE: FactRule = FactRule {
+        threshold: 0.5,
+        rivalry: 0.0,
+        symmetric: &[true, false],
+        calibration: (1.0, 0.0),
+    };
 
     /// Three entities of a mention each in one sentence; the mentions come in no order.
     fn pairs() -> EntityPairs {
@@ -169,6 +178,18 @@ mod tests {
         assert_eq!(of(0).collect::<Vec<_>>(), [(1, 0)]);
         // Directed, 2 has no better fact than that with 1.
         assert_eq!(of(1).collect::<Vec<_>>(), [(0, 1), (1, 0), (2, 1)]);
+    }
+
+    #[test]
+    fn calibration_changes_scores_and_no_facts() {
+        let logits = [((0, 1), [-9.0, 2.0]), ((1, 2), [-9.0, 0.5])];
+        let rule = FactRule { calibration: (0.5, -1.0), ..RULE };
+        let (plain, modest) = (facts(&logits, &RULE), facts(&logits, &rule));
+        let stated =
+            |facts: &[Fact]| facts.iter().map(|f| (f.head, f.tail, f.label)).collect::<Vec<_>>();
+        assert_eq!(stated(&plain), stated(&modest));
+        let logits: Vec<f32> = modest.iter().map(|f| logit(f.score)).collect();
+        assert!((logits[0] - 0.0).abs() < 1e-4 && (logits[1] + 0.75).abs() < 1e-4, "{logits:?}");
     }
 
     #[test]

@@ -78,6 +78,8 @@ pub struct MentionPairsOptions {
     pub feedforward_dropout: f64,
     /// For each label, whether its arguments have no order.
     pub symmetric: Vec<bool>,
+    /// Scale and shift of the logits of the scores that are reported.
+    pub calibration: (f64, f64),
     /// What relations hold between.
     pub between: Between,
     /// How often types must have been seen with a label to be allowed; absent means all are.
@@ -276,8 +278,13 @@ impl MentionPairs {
                 pool.add(pair, logits);
             }
         }
-        let MentionPairsOptions { threshold, rivalry, symmetric, .. } = &self.options;
-        Ok(pool.facts(&FactRule { threshold: *threshold, rivalry: *rivalry, symmetric }))
+        let MentionPairsOptions { threshold, rivalry, symmetric, calibration, .. } = &self.options;
+        Ok(pool.facts(&FactRule {
+            threshold: *threshold,
+            rivalry: *rivalry,
+            symmetric,
+            calibration: *calibration,
+        }))
     }
 
     fn mentions<'a>(

@@ -5,6 +5,7 @@
 //! CEAFe.
 
 mod blanc;
+mod calibration;
 mod coreference;
 mod errors;
 mod relation_f1;

@@ -19,6 +19,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::json;
 
+use super::calibration::Reliability;
 use super::{Counts, Ignored, LabelCounts, Score, ScoreOptions};
 use crate::{Document, Mention, Relation, Span};
 
@@ -43,6 +44,7 @@ pub(super) fn score<'a>(
     let (mut mentions, mut last) = (Counts::default(), Counts::default());
     let mut typed: Option<Counts> = None;
     let (mut labels, mut ignored) = (LabelCounts::default(), Ignored::default());
+    let mut reliability = Reliability::default();
     let mut by_entity = false;
     for (gold_doc, predicted_doc) in pairs {
         let gold: Vec<&Relation> =
@@ -75,6 +77,10 @@ pub(super) fn score<'a>(
                     || !ignored.predicted(&r.label, gold_doc, gold_layer)
             })
             .collect();
+        for relation in &predicted {
+            let is_right = gold_facts.contains(&fact(predicted_doc, relation));
+            reliability.add(relation.score, is_right);
+        }
         let predicted_facts: BTreeSet<Fact> =
             predicted.iter().map(|r| fact(predicted_doc, r)).collect();
         strict.add(&gold_facts, &predicted_facts);
@@ -129,6 +135,9 @@ pub(super) fn score<'a>(
         "ignored_labels": ignored.gold,
         "ignored_predictions": ignored.predicted,
     });
+    if let Some(calibration) = reliability.json() {
+        details["calibration"] = calibration;
+    }
     if let Some(typed) = typed {
         details["typed"] = typed.json();
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use super::calibration::Reliability;
 use super::{Counts, Ignored, LabelCounts, Labelled, Score, ScoreOptions};
 use crate::{Document, Span};
 
@@ -15,6 +16,7 @@ pub(super) fn score<'a>(
 ) -> Score {
     let (mut micro, mut untyped) = (Counts::default(), Counts::default());
     let (mut labels, mut ignored) = (LabelCounts::default(), Ignored::default());
+    let mut reliability = Reliability::default();
     for (gold_doc, predicted_doc) in pairs {
         let mut gold: Labelled<Span> =
             gold_doc.labelled(gold_layer).map(|(s, l)| (s, l.label.as_str())).collect();
@@ -28,8 +30,14 @@ pub(super) fn score<'a>(
         let spans = |set: &Labelled<Span>| set.iter().map(|s| s.0).collect::<BTreeSet<Span>>();
         untyped.add(&spans(&gold), &spans(&predicted));
         labels.add(&gold, &predicted);
+        for (span, label) in predicted_doc.labelled(layer) {
+            let found = (span, label.label.as_str());
+            if predicted.contains(&found) {
+                reliability.add(label.score, gold.contains(&found));
+            }
+        }
     }
-    let details = json!({
+    let mut details = json!({
         "micro": micro.json(),
         "macro_f1": labels.macro_f1(),
         "untyped": untyped.json(),
@@ -38,6 +46,9 @@ pub(super) fn score<'a>(
         "ignored_labels": ignored.gold,
         "ignored_predictions": ignored.predicted,
     });
+    if let Some(calibration) = reliability.json() {
+        details["calibration"] = calibration;
+    }
     Score { score: micro.f1(), details }
 }
 

@@ -67,6 +67,7 @@ impl Network {
                     symmetric,
                     constrain,
                     between,
+                    calibration,
                     ..
                 } => {
                     let is_symmetric = |label| symmetric.contains(label);
@@ -78,6 +79,7 @@ impl Network {
                         feedforward_dropout: *feedforward_dropout,
                         symmetric: vocab.labels(name).iter().map(is_symmetric).collect(),
                         between: *between,
+                        calibration: calibration.map_or((1.0, 0.0), |c| (c.scale, c.shift)),
                         min_count: constrain.map(|c| c.min_count),
                     };
                     Head::MentionPairs(MentionPairs::new(

@@ -119,6 +119,15 @@ fn table(result: &Evaluation) -> String {
     if let Some(f1) = result.details["macro_f1"].as_f64() {
         let _ = writeln!(out, "{:<48} {:>9} {:>9} {f1:>9.4}", "macro", "", "");
     }
+    let calibration = &result.details["calibration"];
+    if let Some(error) = calibration["error"].as_f64() {
+        let of = |key: &str| calibration[key].as_f64().unwrap_or_default();
+        let (scale, shift) = (of("scale"), of("shift"));
+        let _ = writeln!(
+            out,
+            "scores are off by {error:.4} on average; scale {scale:.3} and shift {shift:.3} of their logits fit best"
+        );
+    }
     for (label, value) in result.details["labels"].as_object().into_iter().flatten() {
         row(&mut out, &format!("  {label}"), value);
     }
