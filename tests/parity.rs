@@ -265,6 +265,7 @@ impl Reference {
             rows: head.token_rows(&own.encoded, &own.inputs, false).unwrap().get(0),
             sentences: std::iter::once(0..words.len()).collect(),
             keys: vec![0; words.len()],
+            capitals: vec![false; words.len()],
         };
         let Head::MentionRanking(head) = head else { panic!("coref") };
         let kept = head.score(&x, false).unwrap().unwrap();

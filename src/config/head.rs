@@ -127,6 +127,11 @@ pub struct MentionRankingConfig {
     /// inferred).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub genre_size: Option<i64>,
+    /// With `projection`: tells pairs of names, by their capitals, from other pairs, so that of spans
+    /// with the same last word "the old man" and "the man" may be one and "Marie Curie" and "Pierre
+    /// Curie" two.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub names: bool,
     /// Whether mentions that are nobody's antecedent are learned and reported.
     #[serde(default)]
     pub singletons: bool,

@@ -11,8 +11,8 @@
 //! s(i, j) = m_i + m_j + g_i W g_j + match(i, j) + fine(i, j),   s(i, none) = 0
 //! ```
 //!
-//! Features are the distances in tokens and in sentences and which tokens of the two spans are
-//! equal. A span joins the cluster that its antecedents name together. With `singletons` the
+//! Features are the distances in tokens and in sentences, which tokens of the two spans are equal,
+//! and whether both are names. A span joins the cluster that its antecedents name together. With `singletons` the
 //! mention score also learns to tell mentions from other spans.
 
 use std::collections::HashMap;
@@ -34,6 +34,8 @@ const DISTANCES: i64 = 12;
 const SENTENCES: i64 = 8;
 /// Combinations of: all tokens equal, last equal, first equal, one inside the other.
 const MATCHES: i64 = 16;
+/// And of: both are names.
+const NAME_MATCHES: i64 = 2 * MATCHES;
 /// Kept spans before a span among which its antecedents are looked for.
 const WINDOW: usize = 4096;
 /// Spans whose antecedents are scored at a time.
@@ -55,7 +57,7 @@ pub struct CoarseToFine {
     product: Tensor,        // (hidden, projection)
     distance: Tensor,       // (DISTANCES, hidden)
     sentences: Tensor,      // (SENTENCES, hidden)
-    matches: Tensor,        // (MATCHES, hidden)
+    matches: Tensor,        // (MATCHES or NAME_MATCHES, hidden)
     fine: Scorer,           // hidden -> 1
     config: MentionRankingConfig,
 }
@@ -95,7 +97,11 @@ impl CoarseToFine {
             product: get("fine.product", &[hidden, p], xavier)?,
             distance: get("fine.distance", &[DISTANCES, hidden], small)?,
             sentences: get("fine.sentences", &[SENTENCES, hidden], small)?,
-            matches: get("fine.match", &[MATCHES, hidden], small)?,
+            matches: get(
+                "fine.match",
+                &[if config.names { NAME_MATCHES } else { MATCHES }, hidden],
+                small,
+            )?,
             fine: Scorer::new(&mut get, "fine", hidden, hidden)?,
             config: config.clone(),
         })
@@ -313,7 +319,8 @@ impl CoarseToFine {
                 columns[0].push(bucket.min(DISTANCES - 1));
                 let sentences = (kept.sentence[row] - kept.sentence[at]) as i64;
                 columns[1].push(sentences.min(SENTENCES - 1));
-                columns[2].push(matches(&x.keys, span, other));
+                let names = self.config.names && is_name(x, span) && is_name(x, other);
+                columns[2].push(matches(&x.keys, span, other) + i64::from(names) * MATCHES);
             }
         }
         let embed = |table: &Tensor, column: &[i64]| -> Result<Tensor> {
@@ -324,6 +331,11 @@ impl CoarseToFine {
             .f_add(&embed(&self.sentences, &columns[1])?)?
             .f_add(&embed(&self.matches, &columns[2])?)?)
     }
+}
+
+/// Whether a span begins and ends with a capital: "The president" does not, nor does "van Dam".
+fn is_name(x: &DocumentInput, span: Span) -> bool {
+    x.capitals[span.first] && x.capitals[span.last - 1]
 }
 
 /// Summed over rows: `-log sum_{gold j} e^{s(i, j)} / sum_j e^{s(i, j)}`; rows without a gold

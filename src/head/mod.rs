@@ -75,6 +75,8 @@ pub struct DocumentInput {
     pub sentences: Vec<Range<usize>>,
     /// A number for each token, equal for tokens of equal lower-cased text.
     pub keys: Vec<i64>,
+    /// Whether each token begins with a capital.
+    pub capitals: Vec<bool>,
 }
 
 /// The gold spans of a sequence, and what they leave open.

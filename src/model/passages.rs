@@ -79,7 +79,13 @@ pub(super) fn document_input(rows: Tensor, example: &Example) -> DocumentInput {
         let tokens = s.tokens();
         tokens.start - start..tokens.end - start
     });
-    DocumentInput { rows, sentences: sentences.collect(), keys: keys(words(example)) }
+    let words = words(example);
+    DocumentInput {
+        rows,
+        sentences: sentences.collect(),
+        capitals: words.iter().map(|w| w.starts_with(char::is_uppercase)).collect(),
+        keys: keys(words),
+    }
 }
 
 /// A number for each word, equal for words equal in lower case.
