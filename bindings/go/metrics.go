@@ -39,7 +39,8 @@ type SpanDetails struct {
 	Labels             map[string]Counts `json:"labels"`
 	IgnoredGold        int               `json:"ignored_gold"` // of labels that the model does not know
 	IgnoredLabels      map[string]int    `json:"ignored_labels"`
-	IgnoredPredictions map[string]int    `json:"ignored_predictions"` // of labels that the data does not cover
+	IgnoredPredictions map[string]int    `json:"ignored_predictions"`   // of labels that the data does not cover
+	Calibration        *Calibration      `json:"calibration,omitempty"` // nil where nothing with a score was found
 }
 
 // RelationDetails are the details of a task that finds relations.
@@ -54,7 +55,15 @@ type RelationDetails struct {
 	Labels             map[string]Counts `json:"labels"`
 	IgnoredGold        int               `json:"ignored_gold"` // of labels that the model does not know
 	IgnoredLabels      map[string]int    `json:"ignored_labels"`
-	IgnoredPredictions map[string]int    `json:"ignored_predictions"` // of labels that the data does not cover
+	IgnoredPredictions map[string]int    `json:"ignored_predictions"`   // of labels that the data does not cover
+	Calibration        *Calibration      `json:"calibration,omitempty"` // nil where nothing with a score was found
+}
+
+// Calibration is how far scores are from how often predictions are right.
+type Calibration struct {
+	Error float64 `json:"error"` // the expected calibration error
+	Scale float64 `json:"scale"` // of the logits, with Shift: what would calibrate the scores
+	Shift float64 `json:"shift"`
 }
 
 // CoreferenceDetails are the details of a coreference task.

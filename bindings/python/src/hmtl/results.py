@@ -98,7 +98,22 @@ class Counts(Prf):
     correct: int
 
 
-class _LabelDetails(TypedDict):
+class Calibration(TypedDict):
+    """How far scores are from how often predictions are right."""
+
+    #: The expected calibration error.
+    error: float
+    #: Of the logits, with ``shift``: what would calibrate the scores.
+    scale: float
+    shift: float
+
+
+class _Calibrated(TypedDict, total=False):
+    #: Absent where nothing with a score was found.
+    calibration: Calibration
+
+
+class _LabelDetails(_Calibrated):
     macro_f1: float
     labels: Dict[str, Counts]
     #: Gold items of labels that the model does not know.
