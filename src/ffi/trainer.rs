@@ -104,7 +104,8 @@ pub unsafe extern "C" fn hmtl_trainer_add_dataset(
 }
 
 /// Takes one optimization step on the next batch of the schedule: `{"task":"ner","loss":1.7,
-/// "learning_rate":0.001}`. Nothing is scored at the end of an epoch. `out_json` may be NULL.
+/// "learning_rate":0.001}`, and as `along` the losses of the tasks that learned along, if some did.
+/// Nothing is scored at the end of an epoch. `out_json` may be NULL.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn hmtl_trainer_step(
