@@ -6,6 +6,7 @@
 mod atomic;
 mod cancel;
 pub mod config;
+mod cpu;
 pub mod data;
 pub mod decode;
 pub mod device;

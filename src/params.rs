@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
-use crate::{Error, Result};
+use crate::{Error, Result, cpu};
 
 /// How a new tensor is filled. Fans are those of a matrix `(out, in, ...)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,13 +32,21 @@ pub struct Params {
     /// Names a layer has asked for: the others in a file are an error.
     used: std::collections::BTreeSet<String>,
     creates: bool,
+    /// Layers may lay out the weights anew: they do not change any more.
+    fast: bool,
     device: Device,
 }
 
 impl Params {
     /// An empty store that creates trainable tensors when asked for them.
     pub fn random(device: Device) -> Self {
-        Self { tensors: BTreeMap::new(), used: Default::default(), creates: true, device }
+        Self {
+            tensors: BTreeMap::new(),
+            used: Default::default(),
+            creates: true,
+            fast: false,
+            device,
+        }
     }
 
     /// A store of given weights, which must be all that the layers ask for.
@@ -48,8 +56,20 @@ impl Params {
             tensors: tensors.into_iter().map(to).collect(),
             used: Default::default(),
             creates: false,
+            fast: device == Device::Cpu && cpu::is_available(),
             device,
         }
+    }
+
+    /// Keeps all work with LibTorch.
+    pub fn plain(mut self) -> Self {
+        self.fast = false;
+        self
+    }
+
+    /// Whether layers may work with a copy of their weights that suits this CPU.
+    pub(crate) fn is_fast(&self) -> bool {
+        self.fast
     }
 
     pub fn device(&self) -> Device {

@@ -33,6 +33,7 @@ const (
 type LoadOptions struct {
 	Device string   `json:"device,omitempty"` // "cpu", "cuda", "cuda:1"; "" is the CPU
 	Tasks  []string `json:"tasks,omitempty"`  // only these; nil means all
+	Plain  bool     `json:"plain,omitempty"`  // work through LibTorch alone: slower, the same but for rounding
 	// Raw, unless nil, is passed in place of the other fields.
 	Raw json.RawMessage `json:"-"`
 }

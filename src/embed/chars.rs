@@ -6,16 +6,17 @@
 
 use tch::{Kind, Tensor};
 
-use crate::Result;
 use crate::config::CharsConfig;
 use crate::feature::{Batch, PADDING};
 use crate::params::{Init, Params};
+use crate::{Result, cpu};
 
 /// A character network; see the module.
 #[derive(Debug)]
 pub struct CharCnn {
     table: Tensor,                       // (characters, size)
     filters: Vec<(i64, Tensor, Tensor)>, // width, (filters, size, width), (filters)
+    fast: Option<Vec<cpu::Windows>>,
     dropout: f64,
     pool_padding: bool,
 }
@@ -33,8 +34,17 @@ impl CharCnn {
             let bias = params.get(&format!("{name}.bias"), &[*filters], init)?;
             Ok((width, weight, bias))
         });
+        let filters = conv.collect::<Result<Vec<_>>>()?;
+        let fast = |(_, weight, bias): &(i64, Tensor, Tensor)| -> Result<cpu::Windows> {
+            let (table, weight, bias) =
+                (cpu::values(&table)?, cpu::values(weight)?, cpu::values(bias)?);
+            Ok(cpu::Windows::new(table, *size as usize, weight, bias))
+        };
+        // Pooled padding depends on the longest word of a batch.
+        let fast = (params.is_fast() && !pool_padding).then(|| filters.iter().map(fast).collect());
         Ok(Self {
-            filters: conv.collect::<Result<_>>()?,
+            fast: fast.transpose()?,
+            filters,
             table,
             dropout: *dropout,
             pool_padding: *pool_padding,
@@ -43,7 +53,10 @@ impl CharCnn {
 
     /// (B, L, filters * widths)
     pub fn forward(&self, batch: &Batch, train: bool) -> Result<Tensor> {
-        let pieces = batch.spellings.iter().map(|p| self.words(p, batch.longest_spelling));
+        let pieces = batch.spellings.iter().map(|spellings| match &self.fast {
+            Some(widths) if !train => pooled(widths, spellings),
+            _ => self.words(spellings, batch.longest_spelling),
+        });
         let (rows, length) = batch.spelling.size2()?;
         Ok(Tensor::f_cat(&pieces.collect::<Result<Vec<_>>>()?, 0)?
             .f_index_select(0, &batch.spelling.f_view([-1])?)?
@@ -110,6 +123,24 @@ impl CharCnn {
         };
         Ok(scores.f_amax([1], false)?)
     }
+}
+
+/// As [`CharCnn::words`].
+fn pooled(widths: &[cpu::Windows], spellings: &Tensor) -> Result<Tensor> {
+    let (words, chars) = spellings.size2()?;
+    let ids = Vec::<i64>::try_from(spellings.f_view([-1])?)?;
+    let width: usize = widths.iter().map(cpu::Windows::filters).sum();
+    let mut sum = Vec::new();
+    cpu::tensor(&[words, width as i64], |out| {
+        for (mut out, ids) in out.chunks_mut(width).zip(ids.chunks(chars as usize)) {
+            let length = ids.iter().position(|&id| id == PADDING).unwrap_or(ids.len());
+            for windows in widths {
+                let (own, rest) = out.split_at_mut(windows.filters());
+                windows.pool(&ids[..length], &mut sum, own);
+                out = rest;
+            }
+        }
+    })
 }
 
 #[cfg(test)]

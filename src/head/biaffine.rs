@@ -16,7 +16,9 @@ use std::ops::Range;
 
 use tch::{Kind, Tensor};
 
+use super::fast::FastBiaffine;
 use super::{GoldSpans, SequenceInput};
+use crate::cpu::{Rows, values};
 use crate::decode::{ScoredSpan, without_crossings};
 use crate::params::{Init, Params};
 use crate::{Result, Span};
@@ -40,6 +42,7 @@ pub struct Biaffine {
     width: Tensor,
     classes: i64,
     max_width: Option<usize>,
+    fast: Option<Box<FastBiaffine>>,
 }
 
 impl Biaffine {
@@ -62,15 +65,20 @@ impl Biaffine {
             let bias = params.get(&format!("{prefix}.{name}.bias"), &[hidden], Init::Zeros)?;
             Ok((weight, bias))
         };
+        let (start, end) = (end_of("start")?, end_of("end")?);
+        let product = params.get(
+            &format!("{prefix}.product"),
+            &[hidden + 1, classes, hidden + 1],
+            Init::Normal(0.05),
+        )?;
+        let width = params.get(&format!("{prefix}.width"), &[WIDTHS, classes], Init::Zeros)?;
+        let fast = params.is_fast().then(|| FastBiaffine::new(&start, &end, &product, &width));
         Ok(Self {
-            start: end_of("start")?,
-            end: end_of("end")?,
-            product: params.get(
-                &format!("{prefix}.product"),
-                &[hidden + 1, classes, hidden + 1],
-                Init::Normal(0.05),
-            )?,
-            width: params.get(&format!("{prefix}.width"), &[WIDTHS, classes], Init::Zeros)?,
+            fast: fast.transpose()?.map(Box::new),
+            start,
+            end,
+            product,
+            width,
             classes,
             max_width,
         })
@@ -179,6 +187,42 @@ impl Biaffine {
 
     /// The mentions of each sequence with the probability of their label, in text order.
     pub fn decode(&self, x: &SequenceInput) -> Result<Vec<Vec<ScoredSpan>>> {
+        let found = match &self.fast {
+            Some(fast) => self.fast_spans(fast, x)?,
+            None => self.plain_spans(x)?,
+        };
+        Ok(found.into_iter().map(without_crossings).collect())
+    }
+
+    fn fast_spans(&self, fast: &FastBiaffine, x: &SequenceInput) -> Result<Vec<Vec<ScoredSpan>>> {
+        let (_, length, width) = x.encoded.size3()?;
+        let (length, width) = (length as usize, width as usize);
+        let encoded = x.encoded.f_contiguous()?;
+        let encoded = values(&encoded)?;
+        let mut found = vec![Vec::new(); x.lengths.len()];
+        for (b, (&tokens, found)) in x.lengths.iter().zip(&mut found).enumerate() {
+            let rows: Vec<usize> = (0..tokens).map(|t| (b * length + t) * width).collect();
+            let [starts, ends] = fast.ends(Rows { data: encoded, starts: &rows });
+            let widest = self.max_width.unwrap_or(tokens);
+            let stride = fast.stride();
+            for first in (0..tokens).step_by(ROWS) {
+                let last = tokens.min(first + ROWS);
+                let columns = first..tokens.min(last - 1 + widest);
+                fast.best(
+                    &starts[first * stride..last * stride],
+                    &ends[columns.start * stride..columns.end * stride],
+                    widest,
+                    |i, j, class, score| {
+                        let span = Span::new(first + i, first + j + 1);
+                        found.push(ScoredSpan { span, label: class - 1, score });
+                    },
+                );
+            }
+        }
+        Ok(found)
+    }
+
+    fn plain_spans(&self, x: &SequenceInput) -> Result<Vec<Vec<ScoredSpan>>> {
         let (_, length, _) = x.encoded.size3()?;
         let ends = self.ends(x)?;
         let widest = self.max_width.map_or(length, |w| w as i64);
@@ -203,6 +247,6 @@ impl Biaffine {
                 }
             }
         }
-        Ok(found.into_iter().map(without_crossings).collect())
+        Ok(found)
     }
 }

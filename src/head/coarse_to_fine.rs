@@ -21,21 +21,17 @@ use std::ops::Range;
 use tch::{Kind, Tensor};
 
 use super::DocumentInput;
-use super::kept_spans::{Kept, Scorer};
+use super::fast::{FastCoreference, FastKept, linear};
+use super::kept_spans::{
+    DISTANCES, Kept, MATCHES, NAME_MATCHES, SENTENCES, Scorer, numbers, pair_features,
+};
 use super::span_vectors::SpanVectors;
 use crate::config::MentionRankingConfig;
-use crate::decode::{Clustering, matches};
+use crate::cpu::values;
+use crate::decode::Clustering;
 use crate::params::{Init, Params};
 use crate::{Cancel, Result, Span};
 
-/// Powers of two of the distance in tokens.
-const DISTANCES: i64 = 12;
-/// Farther sentences share the last embedding.
-const SENTENCES: i64 = 8;
-/// Combinations of: all tokens equal, last equal, first equal, one inside the other.
-const MATCHES: i64 = 16;
-/// And of: both are names.
-const NAME_MATCHES: i64 = 2 * MATCHES;
 /// Kept spans before a span among which its antecedents are looked for.
 const WINDOW: usize = 4096;
 /// Spans whose antecedents are scored at a time.
@@ -60,6 +56,7 @@ pub struct CoarseToFine {
     matches: Tensor,        // (MATCHES or NAME_MATCHES, hidden)
     fine: Scorer,           // hidden -> 1
     config: MentionRankingConfig,
+    fast: Option<Box<FastCoreference>>,
 }
 
 /// Scores of some rows of kept spans against their antecedents.
@@ -84,7 +81,7 @@ impl CoarseToFine {
             |name: &str, shape: &[i64], init| params.get(&format!("{prefix}.{name}"), shape, init);
         let (hidden, p) = (config.hidden, projection);
         let (xavier, small) = (Init::XavierUniform, Init::Normal(0.1));
-        Ok(Self {
+        let head = Self {
             spans: SpanVectors::new(&mut get, encoded, input, p, config)?,
             mention: Scorer::new(&mut get, "mention", p, hidden)?,
             coarse: get("coarse.weight", &[p, p], Init::Normal(0.02))?,
@@ -104,6 +101,28 @@ impl CoarseToFine {
             )?,
             fine: Scorer::new(&mut get, "fine", hidden, hidden)?,
             config: config.clone(),
+            fast: None,
+        };
+        let fast = params.is_fast().then(|| head.fast()).transpose()?.map(Box::new);
+        Ok(Self { fast, ..head })
+    }
+
+    fn fast(&self) -> Result<FastCoreference> {
+        let table = |table: &Tensor| Ok::<_, crate::Error>(values(table)?.to_vec());
+        let matches = values(&self.coarse_match)?;
+        Ok(FastCoreference {
+            spans: self.spans.fast()?,
+            mention: self.mention.fast()?,
+            coarse: linear(&self.coarse.f_transpose(0, 1)?.f_contiguous()?, None)?,
+            coarse_match: [matches[0], matches[1]],
+            left: linear(&self.left.0, Some(&self.left.1))?,
+            right: linear(&self.right, None)?,
+            product: linear(&self.product, None)?,
+            distance: table(&self.distance)?,
+            sentences: table(&self.sentences)?,
+            matches: table(&self.matches)?,
+            hidden: self.config.hidden as usize,
+            fine: self.fine.fast()?,
         })
     }
 
@@ -122,7 +141,7 @@ impl CoarseToFine {
         let tokens = self.spans.tokens(x)?;
         let vectors = self.spans.vectors(&tokens, &candidates)?;
         let scores = self.mention.score(&vectors, self.config.feedforward_dropout, true)?;
-        let kept = self.keep(x, &candidates, &scores)?;
+        let kept = self.keep(x, &Vec::<f32>::try_from(scores.detach())?);
         let cluster: Vec<i64> =
             kept.iter().map(|&k| gold.get(&candidates[k].0).copied().unwrap_or(-1)).collect();
         let index: Vec<i64> = kept.iter().map(|&k| k as i64).collect();
@@ -163,6 +182,18 @@ impl CoarseToFine {
         if candidates.is_empty() {
             return Ok(Vec::new());
         }
+        match &self.fast {
+            Some(fast) => self.fast_clusters(fast, x, &candidates, cancel),
+            None => self.plain_clusters(x, &candidates, cancel),
+        }
+    }
+
+    fn plain_clusters(
+        &self,
+        x: &DocumentInput,
+        candidates: &[(Span, usize)],
+        cancel: &Cancel,
+    ) -> Result<Vec<Vec<Span>>> {
         let tokens = self.spans.tokens(x)?;
         let mut scores = Vec::with_capacity(candidates.len().div_ceil(CANDIDATES));
         for some in candidates.chunks(CANDIDATES) {
@@ -170,7 +201,7 @@ impl CoarseToFine {
             scores.push(self.mention.score(&self.spans.vectors(&tokens, some)?, 0.0, false)?);
         }
         let scores = Tensor::f_cat(&scores, 0)?;
-        let kept = self.keep(x, &candidates, &scores)?;
+        let kept = self.keep(x, &Vec::<f32>::try_from(&scores)?);
         let spans: Vec<_> = kept.iter().map(|&k| candidates[k]).collect();
         let index: Vec<i64> = kept.iter().map(|&k| k as i64).collect();
         let index = Tensor::f_from_slice(&index)?.to_device(x.rows.device());
@@ -190,18 +221,63 @@ impl CoarseToFine {
             let rows = scores.chunks(width).zip(block.antecedents.chunks(width - 1));
             rows.for_each(|(s, a)| clustering.vote(&s[1..], a, self.config.none_score));
         }
-        let mut clusters = clustering.groups();
+        Ok(self.with_singletons(clustering.groups(), &spans, &Vec::<f32>::try_from(&kept.scores)?))
+    }
+
+    fn fast_clusters(
+        &self,
+        fast: &FastCoreference,
+        x: &DocumentInput,
+        candidates: &[(Span, usize)],
+        cancel: &Cancel,
+    ) -> Result<Vec<Vec<Span>>> {
+        let rows = x.rows.f_contiguous()?;
+        let rows = values(&rows)?;
+        let genre = fast.spans.genre(rows);
+        let scores = fast.mention_scores(rows, &genre, candidates, cancel)?;
+        let kept = self.keep(x, &scores);
+        let spans: Vec<_> = kept.iter().map(|&k| candidates[k]).collect();
+        let mut vectors = Vec::with_capacity(spans.len() * fast.spans.projection());
+        fast.spans.vectors(rows, &genre, &spans, &mut vectors);
+        let (names, lasts) = numbers(x, &spans);
+        let scores = kept.iter().map(|&k| scores[k]).collect();
+        let kept = FastKept { vectors, scores, names: &names, lasts: &lasts };
+        let prepared = fast.prepare(&kept);
+        let only_spans: Vec<Span> = spans.iter().map(|s| s.0).collect();
+        let features = |span: usize, other: usize| {
+            pair_features(x, self.config.names, spans[span], spans[other])
+        };
+
+        let mut clustering = Clustering::new(&only_spans);
+        for start in (0..spans.len()).step_by(ROWS) {
+            cancel.check()?;
+            let rows = start..spans.len().min(start + ROWS);
+            let from = start.saturating_sub(WINDOW);
+            let most = self.config.max_antecedents;
+            for best in fast.rank(&kept, &prepared, rows, from, most, features) {
+                clustering.vote(&best.scores, &best.antecedents, self.config.none_score);
+            }
+        }
+        Ok(self.with_singletons(clustering.groups(), &spans, &kept.scores))
+    }
+
+    /// Adds the kept spans that are mentions by their score and in no cluster.
+    fn with_singletons(
+        &self,
+        mut clusters: Vec<Vec<Span>>,
+        kept: &[(Span, usize)],
+        scores: &[f32],
+    ) -> Vec<Vec<Span>> {
         if self.config.singletons {
             let linked: std::collections::HashSet<Span> =
                 clusters.iter().flatten().copied().collect();
-            let scores = Vec::<f32>::try_from(&kept.scores)?;
-            let alone = kept.spans.iter().zip(scores).filter(|(s, m)| {
-                f64::from(*m) > self.config.singleton_score && !linked.contains(s)
+            let alone = kept.iter().zip(scores).filter(|((span, _), score)| {
+                f64::from(**score) > self.config.singleton_score && !linked.contains(span)
             });
-            clusters.extend(alone.map(|(&span, _)| vec![span]));
+            clusters.extend(alone.map(|((span, _), _)| vec![*span]));
             clusters.sort();
         }
-        Ok(clusters)
+        clusters
     }
 
     /// All spans up to the maximum width, with their sentence, in text order.
@@ -223,24 +299,21 @@ impl CoarseToFine {
         inputs: &Tensor,
         train: bool,
     ) -> Result<Tensor> {
-        self.spans.token_rows(encoded, inputs, self.config.feedforward_dropout, train)
+        match &self.fast {
+            Some(fast) if !train => fast.spans.token_rows(encoded, inputs),
+            _ => self.spans.token_rows(encoded, inputs, self.config.feedforward_dropout, train),
+        }
     }
 
-    /// Indices of the best candidates, in text order.
-    fn keep(
-        &self,
-        x: &DocumentInput,
-        candidates: &[(Span, usize)],
-        scores: &Tensor,
-    ) -> Result<Vec<usize>> {
-        let scores = Vec::<f32>::try_from(scores.detach())?;
+    /// Indices of the best candidates by their scores, in text order.
+    fn keep(&self, x: &DocumentInput, scores: &[f32]) -> Vec<usize> {
         let tokens = x.rows.size()[0] as f64;
-        let count = ((self.config.spans_per_word * tokens) as usize).clamp(1, candidates.len());
-        let mut order: Vec<usize> = (0..candidates.len()).collect();
+        let count = ((self.config.spans_per_word * tokens) as usize).clamp(1, scores.len());
+        let mut order: Vec<usize> = (0..scores.len()).collect();
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
         order.truncate(count);
         order.sort_unstable();
-        Ok(order)
+        order
     }
 
     /// Finds and scores the antecedents of the kept spans `rows`.
@@ -308,19 +381,13 @@ impl CoarseToFine {
         width: usize,
     ) -> Result<Tensor> {
         let mut columns: [Vec<i64>; 3] = Default::default();
+        let place = |at: usize| (kept.spans[at], kept.sentence[at]);
         for (row, chosen) in rows.zip(antecedents.chunks_mut(width)) {
-            let span = kept.spans[row];
             for antecedent in chosen {
                 *antecedent = (*antecedent).min(row as i64);
-                let at = *antecedent as usize;
-                let other = kept.spans[at];
-                let tokens = span.first.saturating_sub(other.first) as u64;
-                let bucket = 64 - i64::from(tokens.leading_zeros());
-                columns[0].push(bucket.min(DISTANCES - 1));
-                let sentences = (kept.sentence[row] - kept.sentence[at]) as i64;
-                columns[1].push(sentences.min(SENTENCES - 1));
-                let names = self.config.names && is_name(x, span) && is_name(x, other);
-                columns[2].push(matches(&x.keys, span, other) + i64::from(names) * MATCHES);
+                let other = place(*antecedent as usize);
+                let features = pair_features(x, self.config.names, place(row), other);
+                columns.iter_mut().zip(features).for_each(|(c, f)| c.push(f as i64));
             }
         }
         let embed = |table: &Tensor, column: &[i64]| -> Result<Tensor> {
@@ -331,11 +398,6 @@ impl CoarseToFine {
             .f_add(&embed(&self.sentences, &columns[1])?)?
             .f_add(&embed(&self.matches, &columns[2])?)?)
     }
-}
-
-/// Whether a span begins and ends with a capital: "The president" does not, nor does "van Dam".
-fn is_name(x: &DocumentInput, span: Span) -> bool {
-    x.capitals[span.first] && x.capitals[span.last - 1]
 }
 
 /// Summed over rows: `-log sum_{gold j} e^{s(i, j)} / sum_j e^{s(i, j)}`; rows without a gold

@@ -7,8 +7,10 @@
 
 use tch::{Kind, Tensor};
 
+use super::fast::linear;
 use super::{GoldSpans, SequenceInput};
 use crate::Result;
+use crate::cpu::{Linear, Rows, values};
 use crate::decode::{Crf, ScoredSpan};
 use crate::feature::{Bioul, TagPart};
 use crate::params::{Init, Params};
@@ -24,25 +26,41 @@ pub struct CrfTagger {
     transitions: Tensor,          // (tags, tags): from, to
     start: Tensor,                // (tags)
     end: Tensor,                  // (tags)
+    fast: Option<(Linear, Crf)>,
 }
 
 impl CrfTagger {
     pub fn new(params: &mut Params, prefix: &str, input: i64, labels: usize) -> Result<Self> {
         let tags = Bioul::all(labels);
         let n = tags.len() as i64;
-        let linear = Init::Uniform(1.0 / (input as f64).sqrt());
+        let uniform = Init::Uniform(1.0 / (input as f64).sqrt());
         let mut get =
             |name: &str, shape: &[i64], init| params.get(&format!("{prefix}.{name}"), shape, init);
-        Ok(Self {
+        let mut tagger = Self {
             tags,
             projection: (
-                get("projection.weight", &[n, input], linear)?,
-                get("projection.bias", &[n], linear)?,
+                get("projection.weight", &[n, input], uniform)?,
+                get("projection.bias", &[n], uniform)?,
             ),
             transitions: get("transitions", &[n, n], Init::XavierNormal)?,
             start: get("start", &[n], Init::Normal(1.0))?,
             end: get("end", &[n], Init::Normal(1.0))?,
-        })
+            fast: None,
+        };
+        if params.is_fast() {
+            let (weight, bias) = &tagger.projection;
+            tagger.fast = Some((linear(weight, Some(bias))?, tagger.crf()?));
+        }
+        Ok(tagger)
+    }
+
+    fn crf(&self) -> Result<Crf> {
+        Ok(Crf::new(
+            self.tags.clone(),
+            Vec::try_from(&self.start)?,
+            Vec::try_from(&self.end)?,
+            Vec::try_from(&self.transitions.f_reshape([-1])?)?,
+        ))
     }
 
     /// Scores of the tags, (B, L, tags).
@@ -135,12 +153,10 @@ impl CrfTagger {
 
     /// The spans of each sequence with their probability, in text order.
     pub fn decode(&self, x: &SequenceInput) -> Result<Vec<Vec<ScoredSpan>>> {
-        let crf = Crf::new(
-            self.tags.clone(),
-            Vec::try_from(&self.start)?,
-            Vec::try_from(&self.end)?,
-            Vec::try_from(&self.transitions.f_reshape([-1])?)?,
-        );
+        if let Some((projection, crf)) = &self.fast {
+            return self.fast_decode(projection, crf, x);
+        }
+        let crf = self.crf()?;
         let logits = self.logits(x)?;
         let (_, length, n) = logits.size3()?;
         let logits = Vec::<f32>::try_from(logits.f_contiguous()?.f_view([-1])?)?;
@@ -149,5 +165,27 @@ impl CrfTagger {
         Ok(lengths
             .map(|(b, tokens)| crf.spans(&logits[b * row..][..tokens * n as usize]))
             .collect())
+    }
+
+    fn fast_decode(
+        &self,
+        projection: &Linear,
+        crf: &Crf,
+        x: &SequenceInput,
+    ) -> Result<Vec<Vec<ScoredSpan>>> {
+        let (_, length, width) = x.encoded.size3()?;
+        let (length, width) = (length as usize, width as usize);
+        let encoded = x.encoded.f_contiguous()?;
+        let encoded = values(&encoded)?;
+        let mut emissions = Vec::new();
+        let spans = |(b, &tokens): (usize, &usize)| {
+            let starts: Vec<usize> = (0..tokens).map(|t| (b * length + t) * width).collect();
+            let logits = projection.forward(Rows { data: encoded, starts: &starts });
+            emissions.clear();
+            let rows = logits.chunks(projection.width());
+            rows.for_each(|row| emissions.extend_from_slice(&row[..self.tags.len()]));
+            crf.spans(&emissions)
+        };
+        Ok(x.lengths.iter().enumerate().map(spans).collect())
     }
 }

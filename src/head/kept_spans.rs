@@ -5,8 +5,19 @@ use std::collections::HashMap;
 use tch::Tensor;
 
 use super::DocumentInput;
+use super::fast::FastScorer;
+use crate::decode::matches;
 use crate::params::Init;
 use crate::{Result, Span};
+
+/// Powers of two of the distance in tokens.
+pub(super) const DISTANCES: i64 = 12;
+/// Farther sentences share the last embedding.
+pub(super) const SENTENCES: i64 = 8;
+/// Combinations of: all tokens equal, last equal, first equal, one inside the other.
+pub(super) const MATCHES: i64 = 16;
+/// And of: both are names.
+pub(super) const NAME_MATCHES: i64 = 2 * MATCHES;
 
 /// One hidden layer and a score.
 #[derive(Debug)]
@@ -44,6 +55,10 @@ impl Scorer {
         })
     }
 
+    pub(super) fn fast(&self) -> Result<FastScorer> {
+        FastScorer::new(&self.hidden, &self.output)
+    }
+
     /// (..., input) to (...)
     pub(super) fn score(&self, x: &Tensor, dropout: f64, train: bool) -> Result<Tensor> {
         Ok(x.f_relu()?
@@ -62,15 +77,7 @@ impl Kept {
         vectors: Tensor,
         scores: Tensor,
     ) -> Result<Self> {
-        let mut numbers: HashMap<&[i64], i64> = HashMap::new();
-        let names: Vec<i64> = spans
-            .iter()
-            .map(|(s, _)| {
-                let next = numbers.len() as i64;
-                *numbers.entry(&x.keys[s.first..s.last]).or_insert(next)
-            })
-            .collect();
-        let lasts: Vec<i64> = spans.iter().map(|(s, _)| x.keys[s.last - 1]).collect();
+        let (names, lasts) = numbers(x, spans);
         let device = vectors.device();
         Ok(Self {
             spans: spans.iter().map(|s| s.0).collect(),
@@ -81,4 +88,37 @@ impl Kept {
             lasts: Tensor::f_from_slice(&lasts)?.f_to_device(device)?,
         })
     }
+}
+
+/// For each span a number, equal for spans of equal tokens, and one equal for spans of equal last tokens.
+pub(super) fn numbers(x: &DocumentInput, spans: &[(Span, usize)]) -> (Vec<i64>, Vec<i64>) {
+    let mut numbers: HashMap<&[i64], i64> = HashMap::new();
+    let names = spans.iter().map(|(s, _)| {
+        let next = numbers.len() as i64;
+        *numbers.entry(&x.keys[s.first..s.last]).or_insert(next)
+    });
+    (names.collect(), spans.iter().map(|(s, _)| x.keys[s.last - 1]).collect())
+}
+
+/// Distance, sentences apart and match of a span and an earlier one, each with its sentence, as rows of
+/// their tables; with `names` also whether both are names.
+pub(super) fn pair_features(
+    x: &DocumentInput,
+    names: bool,
+    (span, sentence): (Span, usize),
+    (other, other_sentence): (Span, usize),
+) -> [usize; 3] {
+    let tokens = span.first.saturating_sub(other.first) as u64;
+    let bucket = 64 - i64::from(tokens.leading_zeros());
+    let names = names && is_name(x, span) && is_name(x, other);
+    [
+        bucket.min(DISTANCES - 1) as usize,
+        (sentence - other_sentence).min(SENTENCES as usize - 1),
+        (matches(&x.keys, span, other) + i64::from(names) * MATCHES) as usize,
+    ]
+}
+
+/// Whether a span begins and ends with a capital: "The president" does not, nor does "van Dam".
+fn is_name(x: &DocumentInput, span: Span) -> bool {
+    x.capitals[span.first] && x.capitals[span.last - 1]
 }

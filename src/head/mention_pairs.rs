@@ -21,9 +21,11 @@ use std::collections::HashMap;
 
 use tch::{Kind, Tensor};
 
+use super::fast::{FastMentionPairs, PairFeatures, linear};
 use super::sums::{mean_between, running_sums};
 use super::{DocumentInput, GoldRelations};
 use crate::config::Between;
+use crate::cpu::values;
 use crate::decode::{
     EntityPairs, Fact, FactPool, FactRule, MentionPair, TypePairs, join_clusters, name_groups,
 };
@@ -37,6 +39,8 @@ const DISTANCES: i64 = 20;
 const SENTENCES: i64 = 6;
 /// Mention pairs scored at a time when annotating: bounds memory on long documents.
 const BLOCK: usize = 16_384;
+/// And without LibTorch: what stays near the processor.
+const FAST_BLOCK: usize = 512;
 
 /// A relation head over mentions; see the module.
 #[derive(Debug)]
@@ -56,6 +60,7 @@ pub struct MentionPairs {
     argument_labels: i64,
     labels: usize,
     options: MentionPairsOptions,
+    fast: Option<Box<FastMentionPairs>>,
 }
 
 /// What mentions bring to their pairs.
@@ -125,10 +130,32 @@ impl MentionPairs {
             argument_labels: types,
             labels,
             options,
+            fast: None,
         };
         let seen =
             layers.options.min_count.map(|_| params.counts(&format!("{prefix}.seen"), &shape));
-        Ok(Self { seen: seen.transpose()?, ..layers })
+        let fast = params.is_fast().then(|| layers.fast(input)).transpose()?.map(Box::new);
+        Ok(Self { seen: seen.transpose()?, fast, ..layers })
+    }
+
+    fn fast(&self, input: i64) -> Result<FastMentionPairs> {
+        let table = |table: &Tensor| Ok::<_, crate::Error>(values(table)?.to_vec());
+        Ok(FastMentionPairs {
+            types: table(&self.types)?,
+            type_size: TYPE_SIZE as usize,
+            mention: linear(&self.mention.0, Some(&self.mention.1))?,
+            head: linear(&self.head, None)?,
+            tail: linear(&self.tail, None)?,
+            product: linear(&self.product, None)?,
+            context: linear(&self.context.0, Some(&self.context.1))?,
+            distance: table(&self.distance)?,
+            sentences: table(&self.sentences)?,
+            output: linear(&self.output.0, Some(&self.output.1))?,
+            type_bias: table(&self.type_bias)?,
+            hidden: self.options.hidden as usize,
+            labels: self.labels,
+            input: input as usize,
+        })
     }
 
     /// Counts types that the training data relates: head, tail and label.
@@ -265,9 +292,30 @@ impl MentionPairs {
         let allowed = self.allowed()?;
         let far = self.options.max_sentences;
         let pairs = EntityPairs::new(mentions, &groups, &x.sentences, far, allowed.as_ref());
-        let prepared = self.mentions(x, mentions, allowed, false)?;
         log::debug!("{} pairs of {} mentions are scored", pairs.len(), mentions.len());
-        let mut pool = FactPool::new(&pairs, self.labels);
+        let pool = match &self.fast {
+            Some(fast) => self.fast_pool(fast, x, mentions, &pairs, allowed, cancel)?,
+            None => self.plain_pool(x, mentions, &pairs, allowed, cancel)?,
+        };
+        let MentionPairsOptions { threshold, rivalry, symmetric, calibration, .. } = &self.options;
+        Ok(pool.facts(&FactRule {
+            threshold: *threshold,
+            rivalry: *rivalry,
+            symmetric,
+            calibration: *calibration,
+        }))
+    }
+
+    fn plain_pool<'a>(
+        &self,
+        x: &DocumentInput,
+        mentions: &[(Span, usize)],
+        pairs: &'a EntityPairs,
+        allowed: Option<TypePairs>,
+        cancel: &Cancel,
+    ) -> Result<FactPool<'a>> {
+        let mut pool = FactPool::new(pairs, self.labels);
+        let prepared = self.mentions(x, mentions, allowed, false)?;
         for start in (0..pairs.len()).step_by(BLOCK) {
             cancel.check()?;
             let block = start..pairs.len().min(start + BLOCK);
@@ -278,13 +326,41 @@ impl MentionPairs {
                 pool.add(pair, logits);
             }
         }
-        let MentionPairsOptions { threshold, rivalry, symmetric, calibration, .. } = &self.options;
-        Ok(pool.facts(&FactRule {
-            threshold: *threshold,
-            rivalry: *rivalry,
-            symmetric,
-            calibration: *calibration,
-        }))
+        Ok(pool)
+    }
+
+    fn fast_pool<'a>(
+        &self,
+        fast: &FastMentionPairs,
+        x: &DocumentInput,
+        mentions: &[(Span, usize)],
+        pairs: &'a EntityPairs,
+        allowed: Option<TypePairs>,
+        cancel: &Cancel,
+    ) -> Result<FactPool<'a>> {
+        let mut pool = FactPool::new(pairs, self.labels);
+        let rows = x.rows.f_contiguous()?;
+        let prepared = fast.mentions(values(&rows)?, mentions);
+        for start in (0..pairs.len()).step_by(FAST_BLOCK) {
+            cancel.check()?;
+            let block = start..pairs.len().min(start + FAST_BLOCK);
+            let features: Vec<PairFeatures> = pairs.mention_pairs()[block.clone()]
+                .iter()
+                .map(|pair| self.features(mentions, pair))
+                .collect();
+            let mut logits = fast.logits(&prepared, &features);
+            for (at, logits) in block.zip(logits.chunks_mut(fast.stride())) {
+                let logits = &mut logits[..self.labels];
+                if let Some(allowed) = &allowed {
+                    let pair = pairs.mention_pairs()[at];
+                    let may = allowed.labels(mentions[pair.head].1, mentions[pair.tail].1);
+                    let forbidden = logits.iter_mut().zip(may).filter(|(_, may)| !**may);
+                    forbidden.for_each(|(logit, _)| *logit = f32::NEG_INFINITY);
+                }
+                pool.add(at, logits);
+            }
+        }
+        Ok(pool)
     }
 
     fn mentions<'a>(
@@ -323,6 +399,21 @@ impl MentionPairs {
         })
     }
 
+    fn features(&self, spans: &[(Span, usize)], pair: &MentionPair) -> PairFeatures {
+        let ((head, head_type), (tail, tail_type)) = (spans[pair.head], spans[pair.tail]);
+        // Between the two, when they share a sentence and do not overlap.
+        let (from, to) = (head.last.min(tail.last), head.first.max(tail.first));
+        let shared = pair.sentences_apart == 0 && from < to;
+        PairFeatures {
+            head: pair.head,
+            tail: pair.tail,
+            between: from..if shared { to } else { from },
+            distance: distance_bucket(head.first as i64 - tail.first as i64) as usize,
+            sentences: pair.sentences_apart.min(SENTENCES as usize - 1),
+            types: head_type * self.argument_labels as usize + tail_type,
+        }
+    }
+
     /// Logits of mention pairs, minus infinity where a label does not allow their types:
     /// (pairs, labels).
     fn pair_logits(
@@ -334,23 +425,18 @@ impl MentionPairs {
         let device = mentions.vectors.device();
         let mut columns: [Vec<i64>; 7] = Default::default();
         for pair in pairs {
-            let ((head, head_type), (tail, tail_type)) =
-                (mentions.spans[pair.head], mentions.spans[pair.tail]);
-            let apart = pair.sentences_apart;
-            // Between the two, when they share a sentence and do not overlap.
-            let (from, to) = (head.last.min(tail.last), head.first.max(tail.first));
-            let between = if apart == 0 && from < to { (from, to) } else { (from, from) };
+            let pair = self.features(mentions.spans, pair);
             let row = [
-                pair.head as i64,
-                pair.tail as i64,
-                between.0 as i64,
-                between.1 as i64,
-                distance_bucket(head.first as i64 - tail.first as i64),
-                (apart as i64).min(SENTENCES - 1),
-                head_type as i64 * self.argument_labels + tail_type as i64,
+                pair.head,
+                pair.tail,
+                pair.between.start,
+                pair.between.end,
+                pair.distance,
+                pair.sentences,
+                pair.types,
             ];
             for (column, value) in columns.iter_mut().zip(row) {
-                column.push(value);
+                column.push(value as i64);
             }
         }
         let column = |i: usize| -> Result<Tensor> {

@@ -6,6 +6,7 @@
 mod biaffine;
 mod coarse_to_fine;
 mod crf_tagger;
+mod fast;
 mod head_selection;
 mod kept_spans;
 mod mention_pairs;

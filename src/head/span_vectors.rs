@@ -12,6 +12,7 @@
 use tch::{Kind, Tensor};
 
 use super::DocumentInput;
+use super::fast::{FastSpans, SpanWeights};
 use super::sums::{running_sums, sum_between};
 use crate::config::MentionRankingConfig;
 use crate::params::Init;
@@ -66,6 +67,17 @@ impl SpanVectors {
                 }),
                 None => None,
             },
+        })
+    }
+
+    pub(super) fn fast(&self) -> Result<FastSpans> {
+        FastSpans::new(&SpanWeights {
+            first: &self.first,
+            last: &self.last,
+            content: &self.content,
+            attention: &self.attention,
+            width: &self.width,
+            genre: self.genre.as_ref().map(|genre| (&genre.down, &genre.up)),
         })
     }
 

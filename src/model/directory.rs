@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tch::{Device, Tensor};
 
-use super::{Card, Network, Precision, weights};
+use super::{Card, LoadOptions, Network, Precision, weights};
 use crate::config::{CONFIG_FORMAT, ContextConfig, ElmoOptions, ModelConfig};
 use crate::feature::{Pieces, Vocab, Vocabularies};
 use crate::params::Params;
@@ -230,21 +230,24 @@ impl Parts {
 
 impl Bundle {
     /// Loads and checks a model directory, with all tasks or with `tasks` and what they need.
-    pub fn load(dir: &Path, device: Device, tasks: Option<&[String]>) -> Result<Self> {
-        Self::new(Parts::read(dir)?, device, tasks).map_err(|e| match e {
+    pub fn load(dir: &Path, device: Device, options: &LoadOptions) -> Result<Self> {
+        Self::new(Parts::read(dir)?, device, options).map_err(|e| match e {
             Error::Config(message) => Error::format(dir.join(WEIGHTS), message),
             other => other,
         })
     }
 
     /// Makes a network of the parts of a model.
-    pub(crate) fn new(parts: Parts, device: Device, tasks: Option<&[String]>) -> Result<Self> {
+    pub(crate) fn new(parts: Parts, device: Device, options: &LoadOptions) -> Result<Self> {
         let Parts { config, vocab, card, tensors } = parts;
         let parameters = tensors.values().map(Tensor::numel).sum();
         let mut params = Params::loaded(tensors, device);
+        if options.plain {
+            params = params.plain();
+        }
         let mut network = Network::new(&config, &vocab, &mut params)?;
         params.check_all_used()?;
-        if let Some(tasks) = tasks {
+        if let Some(tasks) = &options.tasks {
             // Checked as a whole, kept in part: what no task needs is freed.
             params.forget_use();
             network = Network::new(&config.restrict(tasks)?, &vocab, &mut params)?;

@@ -6,7 +6,7 @@ use tch::{Device, Tensor};
 
 use super::config::is_named;
 
-use crate::model::{AnnotateOptions, Bundle, Parts};
+use crate::model::{AnnotateOptions, Bundle, LoadOptions, Parts};
 use crate::params::Params;
 use crate::{Cancel, Document, Error, Result};
 
@@ -64,7 +64,8 @@ impl Start {
         let tensors = tensors.iter().map(|(n, t)| (n.clone(), t.shallow_clone())).collect();
         let parts =
             Parts { config: config.clone(), vocab: vocab.clone(), card: card.clone(), tensors };
-        let network = Bundle::new(parts, device, Some(tasks))?.network;
+        let load = LoadOptions { tasks: Some(tasks.to_vec()), ..LoadOptions::default() };
+        let network = Bundle::new(parts, device, &load)?.network;
         let options = AnnotateOptions { singletons: true, ..AnnotateOptions::default() };
         network.annotate(docs, &options, &Cancel::new())
     }

@@ -10,7 +10,8 @@ use crate::driver::Answer;
 use crate::{folder, schema};
 
 /// Keys whose numbers depend on the machine's arithmetic.
-const ROUNDED: [&str; 5] = ["score", "loss", "best_score", "mean", "best_mean"];
+const ROUNDED: [&str; 8] =
+    ["score", "loss", "best_score", "mean", "best_mean", "error", "scale", "shift"];
 const TOLERANCE: f64 = 1e-4;
 /// Keys whose values are not for comparing.
 const UNCOMPARED: [&str; 1] = ["seconds"];

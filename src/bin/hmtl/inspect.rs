@@ -18,7 +18,8 @@ pub struct Arguments {
 
 pub fn run(arguments: Arguments) -> Result<()> {
     let Arguments { model, json } = arguments;
-    let mut info = ModelArguments { model, device: "cpu".into() }.load(None)?.info()?;
+    let mut info =
+        ModelArguments { model, device: "cpu".into(), plain: false }.load(None)?.info()?;
     if json {
         println!("{info}");
         return Ok(());

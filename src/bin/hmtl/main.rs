@@ -51,12 +51,15 @@ struct ModelArguments {
     /// cpu, cuda or cuda:N.
     #[arg(long, default_value = "cpu")]
     device: String,
+    /// Work through LibTorch alone, for comparison.
+    #[arg(long)]
+    plain: bool,
 }
 
 impl ModelArguments {
     fn load(self, tasks: Option<Vec<String>>) -> Result<Model> {
         let dir = self.model.map_or_else(Model::default_dir, Ok)?;
-        Model::load(&dir, &LoadOptions { device: self.device, tasks })
+        Model::load(&dir, &LoadOptions { device: self.device, tasks, plain: self.plain })
     }
 }
 

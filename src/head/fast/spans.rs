@@ -1,0 +1,126 @@
+//! [`FastSpans`]: see [`crate::head::span_vectors`].
+
+use tch::Tensor;
+
+use super::{add, linear};
+use crate::cpu::{Linear, Rows, tensor, values};
+use crate::{Result, Span};
+
+/// Span vectors.
+#[derive(Debug)]
+pub(in crate::head) struct FastSpans {
+    /// Encoder's output to what first and last tokens give, and to the genre.
+    of_encoded: Linear,
+    /// Encoder's input to content and attention.
+    of_inputs: Linear,
+    width: Vec<f32>, // (max_span_width, projection)
+    genre: Option<Linear>,
+    projection: usize,
+    genre_size: usize,
+}
+
+/// What goes into the layers: the tensors of [`crate::head::span_vectors::SpanVectors`].
+pub(in crate::head) struct SpanWeights<'a> {
+    pub first: &'a Tensor,
+    pub last: &'a Tensor,
+    pub content: &'a Tensor,
+    pub attention: &'a Tensor,
+    pub width: &'a Tensor,
+    /// Down and up.
+    pub genre: Option<(&'a Tensor, &'a Tensor)>,
+}
+
+impl FastSpans {
+    pub(in crate::head) fn new(w: &SpanWeights) -> Result<Self> {
+        let mut encoded = vec![w.first, w.last];
+        encoded.extend(w.genre.map(|(down, _)| down));
+        let stacked = |parts: &[&Tensor]| linear(&Tensor::f_cat(parts, 0)?, None);
+        Ok(Self {
+            of_encoded: stacked(&encoded)?,
+            of_inputs: stacked(&[w.content, w.attention])?,
+            width: values(w.width)?.to_vec(),
+            genre: w.genre.map(|(_, up)| linear(up, None)).transpose()?,
+            projection: w.first.size()[0] as usize,
+            genre_size: w.genre.map_or(0, |(down, _)| down.size()[0] as usize),
+        })
+    }
+
+    /// Columns of token rows.
+    fn columns(&self) -> usize {
+        3 * self.projection + 1 + self.genre_size
+    }
+
+    pub(in crate::head) fn projection(&self) -> usize {
+        self.projection
+    }
+
+    /// As [`crate::head::span_vectors::SpanVectors::token_rows`], of (B, L, D) and (B, L, D').
+    pub(in crate::head) fn token_rows(&self, encoded: &Tensor, inputs: &Tensor) -> Result<Tensor> {
+        let (batch, length, width) = encoded.size3()?;
+        let (encoded, inputs) = (encoded.f_contiguous()?, inputs.f_contiguous()?);
+        let columns = self.columns();
+        let p = self.projection;
+        let of_encoded = super::apply(&self.of_encoded, values(&encoded)?, width as usize);
+        let of_inputs = super::apply(&self.of_inputs, values(&inputs)?, inputs.size()[2] as usize);
+        tensor(&[batch, length, columns as i64], |out| {
+            let encoded = of_encoded.chunks(self.of_encoded.width());
+            let rows = out.chunks_mut(columns).zip(encoded);
+            for ((out, e), i) in rows.zip(of_inputs.chunks(self.of_inputs.width())) {
+                out[..2 * p].copy_from_slice(&e[..2 * p]);
+                out[2 * p..=3 * p].copy_from_slice(&i[..=p]);
+                out[3 * p + 1..].copy_from_slice(&e[2 * p..2 * p + self.genre_size]);
+            }
+        })
+    }
+
+    /// What the document gives to all spans, (projection); `rows` are those of all tokens.
+    pub(in crate::head) fn genre(&self, rows: &[f32]) -> Vec<f32> {
+        let Some(up) = &self.genre else { return vec![0.0; self.projection] };
+        let mut mean = vec![0_f64; self.genre_size];
+        let columns = self.columns();
+        for row in rows.chunks(columns) {
+            let row = &row[columns - self.genre_size..];
+            mean.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x));
+        }
+        let count = (rows.len() / columns).max(1) as f64;
+        let genre: Vec<f32> = mean.iter().map(|sum| (sum / count).tanh() as f32).collect();
+        let mut out = up.forward(Rows { data: &genre, starts: &[0] });
+        out.truncate(self.projection);
+        out
+    }
+
+    /// Appends the vectors of spans, (spans, projection), spans of one first token the shorter first.
+    pub(in crate::head) fn vectors(
+        &self,
+        rows: &[f32],
+        genre: &[f32],
+        spans: &[(Span, usize)],
+        out: &mut Vec<f32>,
+    ) {
+        let (p, columns) = (self.projection, self.columns());
+        let row = |token: usize| &rows[token * columns..][..columns];
+        // Weighted content of the span so far and the sum of its weights.
+        let mut sum = vec![0_f32; p];
+        let (mut weights, mut from, mut to) = (0_f32, usize::MAX, 0);
+        for (span, _) in spans {
+            if span.first != from || span.last < to {
+                sum.fill(0.0);
+                (weights, from, to) = (0.0, span.first, span.first);
+            }
+            while to < span.last {
+                let row = row(to);
+                let weight = row[3 * p].clamp(-15.0, 15.0).exp();
+                sum.iter_mut().zip(&row[2 * p..3 * p]).for_each(|(sum, x)| *sum += weight * x);
+                weights += weight;
+                to += 1;
+            }
+            let at = out.len();
+            out.extend_from_slice(genre);
+            let vector = &mut out[at..];
+            vector.iter_mut().zip(&sum).for_each(|(v, sum)| *v += sum / weights);
+            add(vector, &row(span.first)[..p]);
+            add(vector, &row(span.last - 1)[p..2 * p]);
+            add(vector, &self.width[(span.last - span.first - 1) * p..][..p]);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The library's own layers against LibTorch's: the same decisions, scores but for rounding. And what
+//! they give does not depend on what else is annotated with it, not even by a rounding.
+
+mod common;
+
+use std::path::Path;
+
+use hmtl::data::{Dataset, Format, ReadOptions};
+use hmtl::model::{AnnotateOptions, LoadOptions};
+use hmtl::{Cancel, Document, Model};
+
+const TOLERANCE: f32 = 1e-4;
+
+fn load(dir: &Path, plain: bool) -> Model {
+    Model::load(dir, &LoadOptions { plain, ..LoadOptions::default() }).unwrap()
+}
+
+fn default_model() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/default")
+}
+
+/// Takes the scores out of a document.
+fn scores(doc: &mut Document) -> Vec<f32> {
+    let labels = doc.mentions.iter_mut().flat_map(|m| m.labels.values_mut());
+    let mut scores: Vec<f32> = labels.filter_map(|l| l.score.take()).collect();
+    scores.extend(doc.relations.iter_mut().filter_map(|r| r.score.take()));
+    scores
+}
+
+/// Annotates with both and compares; the number of decisions.
+fn compare(dir: &Path, docs: &[Document]) -> usize {
+    let options = AnnotateOptions { singletons: true, ..AnnotateOptions::default() };
+    let annotate = |plain| {
+        let model = load(dir, plain);
+        model.annotate_documents(docs, &options, &Cancel::new()).unwrap()
+    };
+    let mut decisions = 0;
+    for (mut fast, mut plain) in annotate(false).into_iter().zip(annotate(true)) {
+        let (of_fast, of_plain) = (scores(&mut fast), scores(&mut plain));
+        assert!(fast == plain, "decisions differ");
+        for (a, b) in of_fast.iter().zip(&of_plain) {
+            assert!((a - b).abs() <= TOLERANCE, "{a} and {b}");
+        }
+        decisions += of_fast.len() + fast.clusters.len();
+    }
+    decisions
+}
+
+fn texts() -> Vec<Document> {
+    let demo = include_str!("../examples/demo.txt");
+    // One sentence of many blocks, a word longer than any other, and nothing. (Repeated, a text would have ties.)
+    let long = demo.replace(['.', '\n'], ",");
+    let texts = [demo, &long, &"x".repeat(300), "", "She.", "Oslo Oslo Oslo , she founded it ."];
+    texts.map(hmtl::text::tokenize).to_vec()
+}
+
+#[test]
+fn a_model_of_every_head_decides_as_with_libtorch() {
+    let dir = common::tiny_model();
+    assert!(compare(&dir.path().join("model"), &texts()) > 100);
+}
+
+#[test]
+fn the_default_model_decides_as_with_libtorch() {
+    common::one_thread();
+    assert!(compare(&default_model(), &texts()) > 100);
+}
+
+#[test]
+fn the_default_model_decides_as_with_libtorch_on_all_dev_sets() {
+    common::one_thread();
+    let read = |format, part: &str| {
+        let options = ReadOptions { skip_invalid: true, ..ReadOptions::default() };
+        let data = Dataset::open(format, &common::shared(part)?, &options).unwrap();
+        Some(data.documents)
+    };
+    for (format, part) in [(Format::Gum, "gum/dev"), (Format::Litbank, "litbank/dev")] {
+        let Some(docs) = read(format, part) else { return };
+        assert!(compare(&default_model(), &docs) > 5000);
+    }
+    let Some(docs) = read(Format::Docred, "redocred/dev_revised.json") else { return };
+    assert!(compare(&default_model(), &docs[450..]) > 1000);
+}
+
+#[test]
+fn a_document_has_the_same_scores_whatever_its_neighbours() {
+    common::one_thread();
+    let model = load(&default_model(), false);
+    let options = AnnotateOptions::default();
+    let docs = texts();
+    let together = model.annotate_documents(&docs, &options, &Cancel::new()).unwrap();
+    for (doc, with_others) in docs.iter().zip(together) {
+        let alone = std::slice::from_ref(doc);
+        let alone = model.annotate_documents(alone, &options, &Cancel::new()).unwrap().remove(0);
+        assert!(alone == with_others);
+    }
+}
