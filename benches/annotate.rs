@@ -23,8 +23,10 @@ use hmtl::text::tokenize;
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
-/// Sections, in the order they are run.
-const SECTIONS: [(&str, fn(&Bench) -> Value); 7] = [
+type Section = (&'static str, fn(&Bench) -> Value);
+
+/// In the order they are run.
+const SECTIONS: [Section; 9] = [
     ("load", load),
     ("sentence", sentences),
     ("tasks", tasks),
@@ -32,7 +34,11 @@ const SECTIONS: [(&str, fn(&Bench) -> Value); 7] = [
     ("document", documents),
     ("callers", callers),
     ("memory", memory),
+    ("long", long),
+    ("flat", flat),
 ];
+/// These are run only when they are named: they take minutes.
+const ON_DEMAND: [&str; 2] = ["long", "flat"];
 
 struct Bench {
     model: *const hmtl_model,
@@ -67,7 +73,8 @@ fn main() {
     let bench = Bench { model, dir, sentences, tokens: doc.tokens.len(), text };
     let mut results = json!({"unit_ms": unit * 1e3, "workers": env::var("HMTL_WORKERS").ok()});
     for (name, section) in SECTIONS {
-        if wanted.is_empty() || wanted.iter().any(|w| w == name) {
+        let by_default = wanted.is_empty() && !ON_DEMAND.contains(&name);
+        if by_default || wanted.iter().any(|w| w == name) {
             results[name] = section(&bench);
         }
     }
@@ -112,8 +119,7 @@ fn load_model(dir: Option<&CStr>) -> *const hmtl_model {
 }
 
 impl Bench {
-    /// Annotates a text; bytes of JSON.
-    fn annotate(&self, text: &str, options: Option<&CStr>) -> usize {
+    fn annotate(&self, text: &str, options: Option<&CStr>) {
         let options = options.map_or(null(), CStr::as_ptr);
         let mut json: *mut c_char = null_mut();
         // SAFETY: as the header says.
@@ -125,9 +131,7 @@ impl Bench {
                 options,
                 &mut json,
             ));
-            let length = CStr::from_ptr(json).count_bytes();
             hmtl_string_free(json);
-            length
         }
     }
 
@@ -220,9 +224,8 @@ fn load(bench: &Bench) -> Value {
 fn sentences(bench: &Bench) -> Value {
     let of = |tokens: usize| {
         let (texts, mean) = bench.of_length(tokens);
-        let seconds = times(Duration::from_secs(3), 200, |i| {
-            drop(bench.annotate(texts[i % texts.len()], None))
-        });
+        let seconds =
+            times(Duration::from_secs(3), 200, |i| bench.annotate(texts[i % texts.len()], None));
         (tokens.to_string(), latency(mean, &seconds))
     };
     [5, 25, 80].map(of).into_iter().collect::<BTreeMap<_, _>>().into_iter().collect()
@@ -238,7 +241,7 @@ fn tasks(bench: &Bench) -> Value {
         let seconds = times(Duration::from_secs(1), 100, |i| {
             bench.annotate(texts[i % texts.len()], options);
         });
-        let whole = times(Duration::from_secs(1), 5, |_| drop(bench.annotate(&document, options)));
+        let whole = times(Duration::from_secs(1), 5, |_| bench.annotate(&document, options));
         (
             task.to_owned(),
             json!({"sentence": latency(mean, &seconds), "document": latency(1000.0, &whole)}),
@@ -265,14 +268,22 @@ fn batch(bench: &Bench) -> Value {
 
 /// Documents from a paragraph to a book.
 fn documents(bench: &Bench) -> Value {
-    let of = |tokens: usize| {
+    of_lengths(bench, &[80, 250, 1_000, 3_000, 10_000, 30_000, 100_000])
+}
+
+/// Whole shelves.
+fn long(bench: &Bench) -> Value {
+    of_lengths(bench, &[300_000, 1_000_000])
+}
+
+fn of_lengths(bench: &Bench, lengths: &[usize]) -> Value {
+    let of = |&tokens: &usize| {
         let text = bench.document(tokens);
         let least = if tokens > 20_000 { 1 } else { 5 };
-        let seconds = times(Duration::from_secs(2), least, |_| drop(bench.annotate(&text, None)));
+        let seconds = times(Duration::from_secs(2), least, |_| bench.annotate(&text, None));
         (tokens.to_string(), latency(tokens as f64, &seconds))
     };
-    let sizes = [80, 250, 1_000, 3_000, 10_000, 30_000, 100_000];
-    sizes.map(of).into_iter().collect::<serde_json::Map<_, _>>().into()
+    lengths.iter().map(of).collect::<serde_json::Map<_, _>>().into()
 }
 
 /// Callers that annotate sentences of 25 tokens at the same time.
@@ -303,10 +314,27 @@ fn callers(bench: &Bench) -> Value {
 
 /// Resident memory in MB, now and at its peak so far.
 fn memory(_: &Bench) -> Value {
-    let status = fs::read_to_string(Path::new("/proc/self/status")).unwrap_or_default();
-    let of = |name: &str| {
-        let line = status.lines().find(|l| l.starts_with(name))?;
-        Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? / 1024.0)
-    };
-    json!({"resident_mb": of("VmRSS:"), "peak_mb": of("VmHWM:")})
+    json!({"resident_mb": megabytes("VmRSS:"), "peak_mb": megabytes("VmHWM:")})
+}
+
+fn megabytes(name: &str) -> Option<f64> {
+    let status = fs::read_to_string(Path::new("/proc/self/status")).ok()?;
+    let line = status.lines().find(|l| l.starts_with(name))?;
+    Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? / 1024.0)
+}
+
+/// Resident memory over 100,000 annotations of sentences, with a model loaded and freed after each 1,000.
+fn flat(bench: &Bench) -> Value {
+    let sentences: Vec<&str> = bench.sentences.iter().map(|(_, s)| s.as_str()).collect();
+    let mut resident = Vec::new();
+    for round in 0..100 {
+        for i in 0..1000 {
+            bench.annotate(sentences[(round * 1000 + i) % sentences.len()], None);
+        }
+        let model = load_model(bench.dir.as_deref());
+        // SAFETY: the model came from the library.
+        unsafe { hmtl_model_free(model.cast_mut()) };
+        resident.push(megabytes("VmRSS:"));
+    }
+    json!({"annotations": 100_000, "loads": 100, "resident_mb": resident})
 }

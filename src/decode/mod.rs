@@ -1,5 +1,6 @@
 //! Scores to structure, in plain Rust.
 
+mod chain;
 mod clusters;
 mod crossing;
 mod facts;
@@ -8,6 +9,7 @@ mod pairs;
 mod type_pairs;
 mod viterbi;
 
+pub use chain::{Chain, Counts, Sums};
 pub use clusters::Clustering;
 pub use crossing::without_crossings;
 pub use facts::{Fact, FactPool, FactRule};

@@ -3,7 +3,7 @@
 //! `score(y) = start[y_1] + sum_t emit[t, y_t] + sum_t trans[y_t, y_t+1] + end[y_n]`, over the tag
 //! sequences that BIOUL allows.
 
-use super::ScoredSpan;
+use super::{Chain, ScoredSpan};
 use crate::Span;
 use crate::feature::Bioul;
 
@@ -17,8 +17,7 @@ pub struct Crf {
     transitions: Vec<f32>,
     /// The tags that may stand before each tag.
     before: Vec<Vec<usize>>,
-    /// The tags that may stand after each tag.
-    after: Vec<Vec<usize>>,
+    chain: Chain,
 }
 
 impl Crf {
@@ -30,7 +29,7 @@ impl Crf {
         mut transitions: Vec<f32>,
     ) -> Self {
         let n = tags.len();
-        let (mut before, mut after) = (vec![Vec::new(); n], vec![Vec::new(); n]);
+        let mut before = vec![Vec::new(); n];
         for next in 0..n {
             if !tags.may_start(next) {
                 start[next] = f32::NEG_INFINITY;
@@ -41,13 +40,13 @@ impl Crf {
             for previous in 0..n {
                 if tags.follows(previous, next) {
                     before[next].push(previous);
-                    after[previous].push(next);
                 } else {
                     transitions[previous * n + next] = f32::NEG_INFINITY;
                 }
             }
         }
-        Self { tags, start, end, transitions, before, after }
+        let chain = Chain::new(&start, &end, &transitions);
+        Self { tags, start, end, transitions, before, chain }
     }
 
     /// The best tag sequence; `emissions` are (length, tags), row by row.
@@ -92,15 +91,14 @@ impl Crf {
         if found.is_empty() {
             return Vec::new();
         }
-        let (forward, total) = self.forward(emissions);
-        let backward = self.backward(emissions);
+        let sums = self.chain.sums(emissions);
         let probability = |span: Span| {
             let (first, last) = (span.first, span.last - 1);
-            let mut log = forward[first * n + path[first]] + backward[last * n + path[last]];
+            let mut log = sums.forward(first, path[first]) + sums.backward(last, path[last]);
             for at in first + 1..=last {
                 log += self.step(path[at - 1], path[at]) + f64::from(emissions[at * n + path[at]]);
             }
-            (log - total).exp().clamp(0.0, 1.0) as f32
+            (log - sums.total).exp().clamp(0.0, 1.0) as f32
         };
         found
             .into_iter()
@@ -111,53 +109,6 @@ impl Crf {
     fn step(&self, previous: usize, next: usize) -> f64 {
         f64::from(self.transitions[previous * self.tags.len() + next])
     }
-
-    /// Log sums over the beginnings that end in each tag, and over all sequences. In double
-    /// precision: over a long sentence they grow far past what single precision resolves.
-    fn forward(&self, emissions: &[f32]) -> (Vec<f64>, f64) {
-        let n = self.tags.len();
-        let mut sums: Vec<f64> =
-            (0..n).map(|t| f64::from(self.start[t]) + f64::from(emissions[t])).collect();
-        for at in 1..emissions.len() / n {
-            for next in 0..n {
-                let row = &sums[(at - 1) * n..at * n];
-                let terms = self.before[next].iter().map(|&p| row[p] + self.step(p, next));
-                sums.push(log_sum(terms) + f64::from(emissions[at * n + next]));
-            }
-        }
-        let last = &sums[sums.len() - n..];
-        let total = log_sum(last.iter().zip(&self.end).map(|(s, e)| s + f64::from(*e)));
-        (sums, total)
-    }
-
-    /// Log sums over the continuations after each tag.
-    fn backward(&self, emissions: &[f32]) -> Vec<f64> {
-        let n = self.tags.len();
-        let length = emissions.len() / n;
-        let mut sums = vec![f64::NEG_INFINITY; length * n];
-        for (sum, &end) in sums[(length - 1) * n..].iter_mut().zip(&self.end) {
-            *sum = f64::from(end);
-        }
-        for at in (1..length).rev() {
-            for previous in 0..n {
-                let terms = self.after[previous].iter().map(|&next| {
-                    self.step(previous, next)
-                        + f64::from(emissions[at * n + next])
-                        + sums[at * n + next]
-                });
-                sums[(at - 1) * n + previous] = log_sum(terms);
-            }
-        }
-        sums
-    }
-}
-
-fn log_sum(terms: impl Iterator<Item = f64> + Clone) -> f64 {
-    let most = terms.clone().fold(f64::NEG_INFINITY, f64::max);
-    if most == f64::NEG_INFINITY {
-        return most;
-    }
-    most + terms.map(|t| (t - most).exp()).sum::<f64>().ln()
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Names and their ids.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
-use indexmap::IndexMap;
+use foldhash::fast::RandomState;
+use indexmap::{IndexMap, IndexSet};
 
 use super::Pieces;
 use crate::config::ElmoOptions;
@@ -13,41 +14,47 @@ pub const PADDING: i64 = 0;
 /// Id of everything a vocabulary does not list.
 pub const UNKNOWN: i64 = 1;
 
-/// A list of names; ids start after padding and "unknown".
-#[derive(Clone, Debug, Default, PartialEq)]
+/// A list of names; ids start after padding and "unknown". Clones share it.
+#[derive(Clone, Debug, Default)]
 pub struct Vocab {
-    names: Vec<String>,
-    ids: HashMap<String, i64>,
+    names: Arc<IndexSet<String, RandomState>>,
 }
 
 impl Vocab {
     /// Fails on a name listed twice.
-    pub fn new(names: Vec<String>) -> Result<Self> {
-        let mut ids = HashMap::with_capacity(names.len());
-        for (i, name) in names.iter().enumerate() {
-            if ids.insert(name.clone(), i as i64 + UNKNOWN + 1).is_some() {
-                return Err(Error::config(format!("vocabulary lists {name:?} twice")));
+    pub fn new(list: Vec<String>) -> Result<Self> {
+        let mut names = IndexSet::with_capacity_and_hasher(list.len(), RandomState::default());
+        for name in list {
+            let (at, is_new) = names.insert_full(name);
+            if !is_new {
+                return Err(Error::config(format!("vocabulary lists {:?} twice", names[at])));
             }
         }
-        Ok(Self { names, ids })
+        Ok(Self { names: Arc::new(names) })
     }
 
     pub fn id(&self, name: &str) -> i64 {
-        self.ids.get(name).copied().unwrap_or(UNKNOWN)
+        self.names.get_index_of(name).map_or(UNKNOWN, |at| at as i64 + UNKNOWN + 1)
     }
 
     pub fn contains(&self, name: &str) -> bool {
-        self.ids.contains_key(name)
+        self.names.contains(name)
     }
 
     /// The listed names, in id order, from id 2 on.
-    pub fn names(&self) -> &[String] {
-        &self.names
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &String> {
+        self.names.iter()
     }
 
     /// The number of ids: the names, padding and "unknown".
     pub fn size(&self) -> i64 {
         self.names.len() as i64 + UNKNOWN + 1
+    }
+}
+
+impl PartialEq for Vocab {
+    fn eq(&self, other: &Self) -> bool {
+        self.names.iter().eq(other.names.iter())
     }
 }
 

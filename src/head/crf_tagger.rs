@@ -5,13 +5,13 @@
 //! which sequences BIOUL allows. Where gold leaves something open, the likelihood is that of all
 //! the tag sequences that agree with it (Tsuboi et al., COLING 2008).
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::fast::linear;
 use super::{GoldSpans, SequenceInput};
 use crate::Result;
 use crate::cpu::{Linear, Rows, values};
-use crate::decode::{Crf, ScoredSpan};
+use crate::decode::{Chain, Counts, Crf, ScoredSpan};
 use crate::feature::{Bioul, TagPart};
 use crate::params::{Init, Params};
 
@@ -71,13 +71,74 @@ impl CrfTagger {
     /// Negative log-likelihood of the gold, summed over sequences.
     pub fn loss(&self, x: &SequenceInput, gold: &[GoldSpans]) -> Result<Tensor> {
         let logits = self.logits(x)?;
+        let open = gold.iter().any(|g| !g.is_complete());
+        if logits.device() == Device::Cpu {
+            return self.cpu_loss(x, &logits, gold, open);
+        }
         let total = self.log_total(x, &logits)?;
-        let of_gold = if gold.iter().all(GoldSpans::is_complete) {
-            self.gold_score(x, &logits, gold)?
-        } else {
+        let of_gold = if open {
             self.log_total(x, &logits.f_add(&self.forbidden(x, &logits, gold)?)?)?
+        } else {
+            self.gold_score(x, &logits, gold)?
         };
         Ok(total.f_sub(&of_gold)?)
+    }
+
+    /// The same with the gradients in closed form, expected counts less those of the gold: LibTorch would record an
+    /// operation for every token.
+    fn cpu_loss(
+        &self,
+        x: &SequenceInput,
+        logits: &Tensor,
+        gold: &[GoldSpans],
+        open: bool,
+    ) -> Result<Tensor> {
+        let (_, length, n) = logits.size3()?;
+        let (row, n) = ((length * n) as usize, n as usize);
+        let detached =
+            [logits, &self.start, &self.end, &self.transitions].map(|t| t.detach().f_contiguous());
+        let [emissions, start, end, transitions] = detached;
+        let (emissions, start, end, transitions) = (emissions?, start?, end?, transitions?);
+        let emissions = values(&emissions)?;
+        let chain = Chain::new(values(&start)?, values(&end)?, values(&transitions)?);
+        let forbidden = if open { Some(self.forbidden(x, logits, gold)?) } else { None };
+        let forbidden = forbidden.as_ref().map(values).transpose()?;
+
+        let mut gradient = vec![0_f32; emissions.len()];
+        let mut counts = Counts::new(n);
+        let mut loss = 0.0;
+        for (b, &tokens) in x.lengths.iter().enumerate() {
+            let cells = b * row..b * row + tokens * n;
+            let sums = chain.sums(&emissions[cells.clone()]);
+            chain.expect(&sums, 1.0, &mut gradient[cells.clone()], &mut counts);
+            loss += sums.total;
+            if let Some(forbidden) = forbidden {
+                let allowed = emissions[cells.clone()].iter().zip(&forbidden[cells.clone()]);
+                let allowed: Vec<f32> = allowed.map(|(e, f)| e + f).collect();
+                let sums = chain.sums(&allowed);
+                chain.expect(&sums, -1.0, &mut gradient[cells], &mut counts);
+                loss -= sums.total;
+            }
+        }
+        let floats = |counts: &[f64]| counts.iter().map(|&c| c as f32).collect::<Vec<f32>>();
+        let (start, end) = (floats(&counts.start), floats(&counts.end));
+        let moved = floats(&counts.transitions);
+        let with = |scores: &Tensor, gradient: &[f32]| -> Result<Tensor> {
+            let gradient = Tensor::f_from_slice(gradient)?.f_view_as(scores)?;
+            Ok(scores.f_mul(&gradient)?.f_sum(Kind::Float)?)
+        };
+        // Linear in the scores: of the right gradients, then given the right value.
+        let mut linear = with(logits, &gradient)?
+            .f_add(&with(&self.start, &start)?)?
+            .f_add(&with(&self.end, &end)?)?
+            .f_add(&with(&self.transitions, &moved)?)?;
+        if !open {
+            let score = self.gold_score(x, logits, gold)?;
+            loss -= f64::try_from(&score.detach())?;
+            linear = linear.f_sub(&score)?;
+        }
+        let value = loss - f64::try_from(&linear.detach())?;
+        Ok(linear.f_add_scalar(value)?)
     }
 
     /// What to add to logits so that only tags that agree with the gold count: 0 or `FORBIDDEN`,
@@ -187,5 +248,69 @@ impl CrfTagger {
             crf.spans(&emissions)
         };
         Ok(x.lengths.iter().enumerate().map(spans).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::Span;
+
+    const LABELS: usize = 2;
+    const WIDTH: i64 = 5;
+
+    /// Sentences of 4, 1 and 3 tokens, and a tagger, from the same seed every time.
+    fn set_up() -> (CrfTagger, Params, SequenceInput) {
+        tch::manual_seed(5);
+        let mut params = Params::random(Device::Cpu);
+        let tagger = CrfTagger::new(&mut params, "t", WIDTH, LABELS).unwrap();
+        let encoded = Tensor::randn([3, 4, WIDTH], (Kind::Float, Device::Cpu)) * 3.0;
+        let lengths = vec![4, 1, 3];
+        let mask: Vec<f32> = lengths
+            .iter()
+            .flat_map(|n| [0, 1, 2, 3].map(|t| f32::from(u8::from(t < *n))))
+            .collect();
+        let mask = Tensor::from_slice(&mask).view([3, 4]);
+        (tagger, params, SequenceInput { lengths, mask, encoded })
+    }
+
+    /// A loss and its gradients by name.
+    fn learned(
+        loss: impl Fn(&CrfTagger, &SequenceInput) -> Tensor,
+    ) -> (f64, BTreeMap<String, Tensor>) {
+        let (tagger, params, x) = set_up();
+        let loss = loss(&tagger, &x);
+        loss.backward();
+        let gradients = params.trainable().map(|(name, t)| (name.to_owned(), t.grad())).collect();
+        (f64::try_from(&loss).unwrap(), gradients)
+    }
+
+    fn same_as_torch(gold: &[GoldSpans]) {
+        let (loss, gradients) = learned(|tagger, x| tagger.loss(x, gold).unwrap());
+        let (torch, of_torch) = learned(|tagger, x| {
+            let logits = tagger.logits(x).unwrap();
+            let allowed = &logits + tagger.forbidden(x, &logits, gold).unwrap();
+            tagger.log_total(x, &logits).unwrap() - tagger.log_total(x, &allowed).unwrap()
+        });
+        assert!((loss - torch).abs() < 1e-4, "{loss} {torch}");
+        for (name, gradient) in gradients {
+            let apart = f64::try_from((&gradient - &of_torch[&name]).abs().max()).unwrap();
+            assert!(apart < 1e-4, "{name}: {apart}");
+            assert!(f64::try_from(gradient.abs().max()).unwrap() > 1e-3, "{name}");
+        }
+    }
+
+    #[test]
+    fn losses_and_gradients_equal_those_of_libtorch() {
+        let spans =
+            [vec![(Span::new(1, 3), 0), (Span::new(3, 4), 1)], vec![], vec![(Span::new(0, 3), 1)]];
+        let complete = spans.map(GoldSpans::from);
+        same_as_torch(&complete);
+        let mut partial = complete;
+        partial[0].open = vec![1];
+        partial[1].unknown = vec![Span::new(0, 1)];
+        same_as_torch(&partial);
     }
 }

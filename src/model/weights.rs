@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use half::f16;
-use safetensors::tensor::{Dtype, SafeTensors, View};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use crate::embed::WORD_TABLE;
-use crate::{Error, Result};
+use crate::{Error, Result, cpu};
 
 /// Suffix of the tensor that holds the factor of each row of a tensor of bytes.
 const SCALE: &str = ".scale";
@@ -108,45 +108,58 @@ pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Tensor>
         if scales.is_some_and(|of| of.dtype() == Dtype::I8) {
             continue;
         }
-        let data = view.data();
-        let values: Vec<f32> = match view.dtype() {
-            Dtype::F32 => floats(data),
-            Dtype::F16 => {
-                data.as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect()
-            }
+        let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
+        let scales = match view.dtype() {
+            Dtype::F32 | Dtype::F16 => Vec::new(),
             Dtype::I8 => {
                 let scale = name.clone() + SCALE;
                 let scales = file.tensor(&scale).ok().filter(|s| s.dtype() == Dtype::F32);
-                let scales = scales.map(|s| floats(s.data())).unwrap_or_default();
-                if view.shape().len() != 2 || scales.len() != view.shape()[0] {
+                let scales = scales.map(|s| floats(s.data()).collect()).unwrap_or_default();
+                if shape.len() != 2 || Vec::len(&scales) != view.shape()[0] {
                     let message = format!("tensor `{name}` needs a tensor `{scale}` of its rows");
                     return Err(Error::format(path, message));
                 }
-                let columns = view.shape()[1].max(1);
-                data.iter()
-                    .enumerate()
-                    .map(|(at, &b)| f32::from(b as i8) * scales[at / columns])
-                    .collect()
+                scales
             }
             other => {
                 let message = format!("tensor `{name}` has the type {other:?}, not F32, F16 or I8");
                 return Err(Error::format(path, message));
             }
         };
-        if !values.iter().all(|v| v.is_finite()) {
+        let tensor = cpu::tensor(&shape, |values| fill(values, &view, &scales))?;
+        if !cpu::values(&tensor)?.iter().all(|v| v.is_finite()) {
             return Err(Error::format(
                 path,
                 format!("tensor `{name}` holds a number that is not finite"),
             ));
         }
-        let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
-        tensors.insert(name, Tensor::f_from_slice(&values)?.f_view(shape.as_slice())?);
+        tensors.insert(name, tensor);
     }
     Ok(tensors)
 }
 
-fn floats(bytes: &[u8]) -> Vec<f32> {
-    bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+/// The numbers of a tensor of a known type, straight into their place.
+fn fill(values: &mut [f32], view: &TensorView, scales: &[f32]) {
+    let data = view.data();
+    let set = |(value, number): (&mut f32, f32)| *value = number;
+    match view.dtype() {
+        Dtype::I8 => {
+            let columns = view.shape()[1].max(1);
+            let rows = values.chunks_mut(columns).zip(data.chunks(columns)).zip(scales);
+            for ((values, bytes), scale) in rows {
+                values.iter_mut().zip(bytes).for_each(|(v, &b)| *v = f32::from(b as i8) * scale);
+            }
+        }
+        Dtype::F16 => {
+            let halves = data.as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b).to_f32());
+            values.iter_mut().zip(halves).for_each(set);
+        }
+        _ => values.iter_mut().zip(floats(data)).for_each(set),
+    }
+}
+
+fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> {
+    bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b))
 }
 
 #[cfg(test)]
