@@ -140,16 +140,20 @@ class HmtlTorch(nn.Module):
             found.append(spans)
         return found
 
-    def emd(self, x, lengths):
+    def emd_scores(self, x, lengths):
         ends = [F.pad(self.linear(x, f"emd.{e}").relu(), (0, 1), value=1.0) for e in ("start", "end")]
         product = self.w["tasks.emd.product"]
         scores = torch.einsum("bis,sce,bje->bijc", ends[0], product, ends[1])
         length = x.shape[1]
         apart = torch.arange(length) - torch.arange(length).unsqueeze(1)
         scores = scores + self.w["tasks.emd.width"][apart.clamp(0, len(self.w["tasks.emd.width"]) - 1)]
-        score, label = scores.softmax(3).max(3)
         widest = self.config["tasks"]["emd"]["max_width"]
-        wanted = (apart >= 0) & (apart < widest) & (torch.arange(length) < lengths.view(-1, 1, 1)) & (label > 0)
+        return scores, (apart >= 0) & (apart < widest) & (torch.arange(length) < lengths.view(-1, 1, 1))
+
+    def emd(self, x, lengths):
+        scores, wanted = self.emd_scores(x, lengths)
+        score, label = scores.softmax(3).max(3)
+        wanted = wanted & (label > 0)
         found = [[] for _ in range(len(x))]
         cells = wanted.nonzero()
         for (b, i, j), s, c in zip(cells.tolist(), score[wanted].tolist(), label[wanted].tolist()):
@@ -239,11 +243,19 @@ class HmtlTorch(nn.Module):
         return groups
 
     def coref(self, inputs, encoded, sentences, words):
+        kept, _, _, other, scores = self.antecedents(inputs, encoded, sentences, words)
+        if not kept:
+            return []
+        odds = scores.clamp(-60, 60).double().exp().tolist()
+        return self.cluster(kept, other.tolist(), odds, self.config["tasks"]["coref"]["none_score"])
+
+    def antecedents(self, inputs, encoded, sentences, words):
+        """Kept spans; all spans and their mention scores; antecedents of the kept ones and their scores."""
         config, w = self.config["tasks"]["coref"], lambda name: self.w["tasks.coref." + name]
         spans = [(a, b, s) for s, (begin, end) in enumerate(sentences) for a in range(begin, end)
                  for b in range(a + 1, min(end, a + config["max_span_width"]) + 1)]
         if not spans:
-            return []
+            return [], [], None, None, None
         first, last, sentence = torch.tensor(spans).T
         weight = F.linear(inputs, w("span.attention")).clamp(-15, 15).double().exp()
         content = F.linear(inputs, w("span.content")) * weight
@@ -254,7 +266,7 @@ class HmtlTorch(nn.Module):
              + F.linear(encoded, w("span.last"))[last - 1] + w("span.width")[last - first - 1] + genre)
         def scorer(x, name):
             return self.linear(self.linear(x.relu(), f"coref.{name}.hidden").relu(), f"coref.{name}.output").squeeze(-1)
-        scores = scorer(g, "mention")
+        mention = scores = scorer(g, "mention")
         count = min(max(1, int(config["spans_per_word"] * len(encoded))), len(spans))
         kept = scores.topk(count).indices.sort().values
         g, scores = g[kept], scores[kept]
@@ -283,8 +295,7 @@ class HmtlTorch(nn.Module):
         x = x + F.linear(g, w("fine.right"))[other]
         for table, ids in zip(("distance", "sentences", "match"), features):
             x = x + w("fine." + table)[torch.tensor(ids)].view_as(x)
-        total = (top + scorer(x, "fine")).clamp(-60, 60).double().exp().tolist()
-        return self.cluster(kept, other.tolist(), total, config["none_score"])
+        return kept, spans, mention, other, top + scorer(x, "fine")
 
     @staticmethod
     def matches(a, b):
@@ -349,6 +360,70 @@ class HmtlTorch(nn.Module):
         keys = [word.lower() for word in words]
         return {"ner": ner, "emd": spans(1), "relation": self.relation(rows(2), ner, sentence_of, keys),
                 "coref": self.coref(rows(3), rows(4), sentences, words)}
+
+    # Training
+
+    def loss(self, task, doc):
+        """The loss of a document with annotations of all tasks."""
+        sentences = [s for s in sentences_of(doc) if s]
+        starts, at = [], 0
+        for sentence in sentences:
+            starts.append((at, at + len(sentence)))
+            at += len(sentence)
+        inputs, out, lengths = self.encode(sentences)
+        if task == "coref":
+            rows = [torch.cat([x[k, :n] for k, n in enumerate(lengths)]) for x in (inputs["top"], out["top"])]
+            clusters = [[(doc["mentions"][m]["first_token"], doc["mentions"][m]["last_token"]) for m in c["mentions"]] for c in doc["clusters"]]
+            return self.coref_loss(*self.antecedents(*rows, starts, [w for s in sentences for w in s]), clusters)
+        gold = [[] for _ in sentences]
+        for m in doc["mentions"]:
+            if task in m["labels"]:
+                k = next(k for k, (begin, end) in enumerate(starts) if begin <= m["first_token"] < end)
+                begin, label = starts[k][0], self.labels[task].index(m["labels"][task]["label"])
+                gold[k].append((m["first_token"] - begin, m["last_token"] - begin, label))
+        return self.ner_loss(out["low"], lengths, gold) if task == "ner" else self.emd_loss(out["mid"], lengths, gold)
+
+    def ner_loss(self, x, lengths, gold):
+        emissions = self.linear(x, "ner.projection")
+        start, end, moved = (self.w["tasks.ner." + n] for n in ("start", "end", "transitions"))
+        length = emissions.shape[1]
+        mask = torch.arange(length) < lengths.unsqueeze(1)
+        tags = torch.zeros(len(gold), length, dtype=torch.long)
+        index = {tag: i for i, tag in enumerate(self.tags)}
+        for row, spans in zip(tags, gold):
+            for a, b, label in spans:
+                row[a:b] = index["I", label]
+                row[a], row[b - 1] = index["B", label], index["L", label]
+                if b == a + 1:
+                    row[a] = index["U", label]
+        alpha = start + emissions[:, 0]
+        for t in range(1, length):
+            step = (alpha.unsqueeze(2) + moved).logsumexp(1) + emissions[:, t]
+            alpha = torch.where(mask[:, t].unsqueeze(1), step, alpha)
+        total = (alpha + end).logsumexp(1).sum()
+        score = (emissions.gather(2, tags.unsqueeze(2)).squeeze(2) * mask).sum()
+        score = score + (moved[tags[:, :-1], tags[:, 1:]] * mask[:, 1:]).sum() + start[tags[:, 0]].sum()
+        return total - score - end[tags.gather(1, (lengths - 1).unsqueeze(1))].sum()
+
+    def emd_loss(self, x, lengths, gold):
+        scores, wanted = self.emd_scores(x, lengths)
+        target = torch.zeros(scores.shape[:3], dtype=torch.long)
+        for row, spans in zip(target, gold):
+            for a, b, label in spans:
+                row[a, b - 1] = label + 1
+        return F.cross_entropy(scores[wanted], target[wanted], reduction="sum") / len(gold)
+
+    @staticmethod
+    def coref_loss(kept, spans, mention, other, scores, clusters):
+        of = {span: c for c, group in enumerate(clusters) for span in group}
+        own = torch.tensor([of.get(k[:2], -1) for k in kept])
+        rows = torch.arange(len(kept)).unsqueeze(1)
+        right = (own[other] == own.unsqueeze(1)) & (own.unsqueeze(1) >= 0) & (other < rows)
+        right = torch.cat([~right.any(1, keepdim=True), right], 1)
+        scores = torch.cat([torch.zeros(len(kept), 1), scores], 1)
+        loss = (scores.logsumexp(1) - scores.masked_fill(~right, -1e9).logsumexp(1)).sum()
+        target = torch.tensor([float(span[:2] in of) for span in spans])
+        return (loss + F.binary_cross_entropy_with_logits(mention, target, reduction="sum")) / max(len(of), 1)
 
 
 def sentences_of(doc):

@@ -1,23 +1,48 @@
 """Speed of the library's model in Python and PyTorch; prints one JSON object.
 
-    run_torch.py MODEL DOCUMENTS.jsonl THREADS
+    run_torch.py MODEL DOCUMENTS.jsonl TRAIN.jsonl THREADS
 
 DOCUMENTS are annotations of the library with the same model: the peer must decide the same, or this fails.
-It is given words; the library does its own tokenization beside everything else.
+It is given words; the library does its own tokenization beside everything else. Steps of training are on the
+document of TRAIN.
 """
 
 import json
 import resource
+import statistics
 import sys
 import time
+from pathlib import Path
 
 import torch
 from hmtl_torch import HmtlTorch, difference, sentences_of
 from timing import figures, timed, unit
 
 
+def training(folder, doc):
+    """Steps on a document, each task with a model and an optimizer of its own."""
+    steps = {}
+    for task in ("ner", "emd", "coref"):
+        model = HmtlTorch(folder).requires_grad_(True)
+        learned = [w.requires_grad_(name != "embedding.words.weight") for name, w in model.w.items() if not name.startswith("encoders.")]
+        optimizer = torch.optim.Adam([w for w in learned if w.requires_grad] + list(model.encoders.parameters()), lr=1e-4)
+        losses = []
+
+        def step(_):
+            optimizer.zero_grad()
+            loss = model.loss(task, doc)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.encoders.parameters(), 5.0)
+            optimizer.step()
+            losses.append(loss.item())
+
+        taken = timed(step, 8, 8)
+        steps[task] = {"first_loss": losses[0], "step_ms": statistics.median(taken) * 1e3}
+    return steps
+
+
 def main():
-    folder, path, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    folder, path, train, threads = *sys.argv[1:4], int(sys.argv[4])
     torch.set_num_threads(threads)
     start = time.perf_counter()
     model = HmtlTorch(folder)
@@ -49,6 +74,7 @@ def main():
             doc.append(sentence[:tokens - size])
             size += len(doc[-1])
         results["document"][tokens] = figures(tokens, timed(lambda _: model.annotate([doc]), 3, 2))
+    results["train"] = training(folder, json.loads(Path(train).read_text()))
     results["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps(results))
 
