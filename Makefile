@@ -24,7 +24,7 @@ PACK = TARGET='$(TARGET)' PYTHON='$(PYTHON)' CARGO='$(CARGO)'
 PACKAGES = $(dir $(TARGET))dist
 
 .PHONY: help setup build demo test test-rust test-scripts test-docs test-install test-abi test-dist test-deb test-cpp \
-	test-examples test-go test-python install uninstall dist deb abi docs fmt lint header model base clean
+	test-examples test-go test-python install uninstall dist deb abi docs fmt lint header model base bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -132,6 +132,10 @@ base: build ## train the larger model, on MiniLM, from ../shared/data (two hours
 	$(PYTHON) scripts/minilm.py
 	$(PYTHON) scripts/vectors.py
 	$(TARGET)/hmtl train configs/base.json --out runs/base --resume --precision compact
+
+bench: $(TARGET)/c/annotate ## measure speed and memory beside other tools (half an hour; fetches them) into docs/performance.md
+	$(PYTHON) benches/run.py
+	.bench/venv/bin/python benches/report.py
 
 clean: ## remove what was built, not LibTorch
 	$(CARGO) clean

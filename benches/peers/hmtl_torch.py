@@ -1,8 +1,6 @@
 """The model of the library in Python and PyTorch, as one would write it there: reads the same directory,
 gives the same annotations. A yardstick for speed, not a second implementation to build on: it knows the
-layers of `models/default` alone.
-
-    hmtl_torch.py MODEL DOCUMENTS.jsonl [--workers N]   # compares with the documents and prints speeds
+layers of `models/default` alone. `run_torch.py` measures it.
 """
 
 import json
@@ -26,7 +24,9 @@ class Encoder(nn.Module):
         super().__init__()
         hidden, inputs = weights[f"{prefix}.weight_hh_l0"].shape[1], weights[f"{prefix}.weight_ih_l0"].shape[1]
         self.lstm = nn.LSTM(inputs, hidden, batch_first=True, bidirectional=True)
-        self.lstm.load_state_dict({name.removeprefix(prefix + "."): w for name, w in weights.items() if name.startswith(prefix + ".")})
+        self.lstm.load_state_dict(
+            {name.removeprefix(prefix + "."): w for name, w in weights.items() if name.startswith(prefix + ".")}
+        )
 
     def forward(self, x, lengths):
         packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
@@ -39,11 +39,16 @@ class HmtlTorch(nn.Module):
         folder = Path(folder)
         self.config = json.loads((folder / "config.json").read_text())
         stored = load_file(folder / "weights.safetensors")
-        w = {n: t.float() * (stored[n + ".scale"].unsqueeze(1) if n + ".scale" in stored else 1)
-             for n, t in stored.items() if not n.endswith(".scale")}
+        w = {
+            n: t.float() * (stored[n + ".scale"].unsqueeze(1) if n + ".scale" in stored else 1)
+            for n, t in stored.items()
+            if not n.endswith(".scale")
+        }
         self.w = {n: nn.Parameter(t, requires_grad=False) for n, t in w.items()}
+
         def ids(name):
             return {n: i + 2 for i, n in enumerate((folder / "vocabulary" / name).read_text().split("\n")[:-1])}
+
         self.words, self.chars = ids("words.txt"), ids("chars.txt")
         self.labels = json.loads((folder / "vocabulary/labels.json").read_text())
         self.encoders = nn.ModuleDict({n: Encoder(w, f"encoders.{n}") for n in self.config["encoders"]})
@@ -68,7 +73,9 @@ class HmtlTorch(nn.Module):
         """(B, L, width)"""
         distinct = {}
         spelled = [distinct.setdefault(word, len(distinct)) for s in sentences for word in s]
-        chars = pad_sequence([torch.tensor([self.chars.get(c, 1) for c in word[:64]]) for word in distinct], batch_first=True)
+        chars = pad_sequence(
+            [torch.tensor([self.chars.get(c, 1) for c in word[:64]]) for word in distinct], batch_first=True
+        )
         kernel = self.w["embedding.chars.conv0.weight"]
         around = kernel.shape[2] - 1
         present = chars.ne(0).float()
@@ -135,7 +142,9 @@ class HmtlTorch(nn.Module):
                     first = t
                 if part in "LU":
                     log = forward[b][first][path[b][first]] + backward[b][t][tag]
-                    log += sum(moved[path[b][k - 1]][path[b][k]] + emitted[b][k][path[b][k]] for k in range(first + 1, t + 1))
+                    log += sum(
+                        moved[path[b][k - 1]][path[b][k]] + emitted[b][k][path[b][k]] for k in range(first + 1, t + 1)
+                    )
                     spans.append((first, t + 1, label, min(1.0, math.exp(log - total[b]))))
             found.append(spans)
         return found
@@ -177,16 +186,26 @@ class HmtlTorch(nn.Module):
         span = torch.tensor([(a, b) for a, b, *_ in mentions])
         types = torch.tensor([m[2] for m in mentions])
         sums = F.pad(rows.double().cumsum(0), (0, 0, 1, 0))
+
         def mean(first, last):
             return ((sums[last] - sums[first]) / (last - first).clamp(min=1).unsqueeze(1)).float()
-        m = torch.cat([rows[span[:, 0]], rows[span[:, 1] - 1], mean(span[:, 0], span[:, 1]), self.w["tasks.relation.types"][types]], 1)
+
+        m = torch.cat(
+            [
+                rows[span[:, 0]],
+                rows[span[:, 1] - 1],
+                mean(span[:, 0], span[:, 1]),
+                self.w["tasks.relation.types"][types],
+            ],
+            1,
+        )
         m = self.linear(m, "relation.mention").relu()
         groups = self.name_groups(mentions, keys)
         sentence = [sentence_of[a] for a, *_ in mentions]
         order = sorted(range(len(mentions)), key=lambda i: mentions[i][:2])
         pairs = []
         for at, a in enumerate(order):
-            for b in order[at + 1:]:
+            for b in order[at + 1 :]:
                 if sentence[b] - sentence[a] > config["max_sentences"]:
                     break
                 if groups[a] != groups[b]:
@@ -201,10 +220,17 @@ class HmtlTorch(nn.Module):
         half = len(self.w["tasks.relation.distance"]) // 2
         bucket = torch.tensor([int(d).bit_length() for d in distance.abs()]).clamp(max=half - 1)
         bucket = torch.where(distance < 0, bucket, bucket + half)
-        x = (self.linear(mean(low, high), "relation.context") + self.linear(m, "relation.head")[head]
-             + self.linear(m, "relation.tail")[tail] + self.linear(m[head] * m[tail], "relation.product")
-             + self.w["tasks.relation.distance"][bucket] + self.w["tasks.relation.sentences"][apart.clamp(max=5)])
-        logits = self.linear(x.relu(), "relation.output") + self.w["tasks.relation.type_bias"][types[head], types[tail]]
+        x = (
+            self.linear(mean(low, high), "relation.context")
+            + self.linear(m, "relation.head")[head]
+            + self.linear(m, "relation.tail")[tail]
+            + self.linear(m[head] * m[tail], "relation.product")
+            + self.w["tasks.relation.distance"][bucket]
+            + self.w["tasks.relation.sentences"][apart.clamp(max=5)]
+        )
+        logits = (
+            self.linear(x.relu(), "relation.output") + self.w["tasks.relation.type_bias"][types[head], types[tail]]
+        )
         logits = logits.clamp(-30, 30).double()
         entities, group = {}, []
         for a, b in pairs:
@@ -216,7 +242,9 @@ class HmtlTorch(nn.Module):
         best = {}
         for h, p in zip(heads, probability):
             best[h] = torch.maximum(best[h], p) if h in best else p
-        holds = (probability > config["threshold"]) & (probability >= config["rivalry"] * torch.stack([best[h] for h in heads]))
+        holds = (probability > config["threshold"]) & (
+            probability >= config["rivalry"] * torch.stack([best[h] for h in heads])
+        )
         stated = {}
         for k, (g, row) in enumerate(zip(group.tolist(), logits)):
             for label in holds[g].nonzero().flatten().tolist():
@@ -252,20 +280,33 @@ class HmtlTorch(nn.Module):
     def antecedents(self, inputs, encoded, sentences, words):
         """Kept spans; all spans and their mention scores; antecedents of the kept ones and their scores."""
         config, w = self.config["tasks"]["coref"], lambda name: self.w["tasks.coref." + name]
-        spans = [(a, b, s) for s, (begin, end) in enumerate(sentences) for a in range(begin, end)
-                 for b in range(a + 1, min(end, a + config["max_span_width"]) + 1)]
+        spans = [
+            (a, b, s)
+            for s, (begin, end) in enumerate(sentences)
+            for a in range(begin, end)
+            for b in range(a + 1, min(end, a + config["max_span_width"]) + 1)
+        ]
         if not spans:
             return [], [], None, None, None
-        first, last, sentence = torch.tensor(spans).T
+        first, last, _ = torch.tensor(spans).T
         weight = F.linear(inputs, w("span.attention")).clamp(-15, 15).double().exp()
         content = F.linear(inputs, w("span.content")) * weight
         sums = F.pad(torch.cat([content, weight], 1).cumsum(0), (0, 0, 1, 0))
         between = sums[last] - sums[first]
         genre = F.linear(F.linear(encoded, w("genre.down")).mean(0).tanh(), w("genre.up"))
-        g = ((between[:, :-1] / between[:, -1:]).float() + F.linear(encoded, w("span.first"))[first]
-             + F.linear(encoded, w("span.last"))[last - 1] + w("span.width")[last - first - 1] + genre)
+        g = (
+            (between[:, :-1] / between[:, -1:]).float()
+            + F.linear(encoded, w("span.first"))[first]
+            + F.linear(encoded, w("span.last"))[last - 1]
+            + w("span.width")[last - first - 1]
+            + genre
+        )
+
         def scorer(x, name):
-            return self.linear(self.linear(x.relu(), f"coref.{name}.hidden").relu(), f"coref.{name}.output").squeeze(-1)
+            return self.linear(self.linear(x.relu(), f"coref.{name}.hidden").relu(), f"coref.{name}.output").squeeze(
+                -1
+            )
+
         mention = scores = scorer(g, "mention")
         count = min(max(1, int(config["spans_per_word"] * len(encoded))), len(spans))
         kept = scores.topk(count).indices.sort().values
@@ -276,8 +317,13 @@ class HmtlTorch(nn.Module):
         name = torch.tensor([names.setdefault(tuple(keys[a:b]), len(names)) for a, b, _ in kept])
         lasts = {}
         end = torch.tensor([lasts.setdefault(keys[b - 1], len(lasts)) for _, b, _ in kept])
-        coarse = (g @ w("coarse.weight") @ g.T + scores.unsqueeze(1) + scores
-                  + (name.unsqueeze(1) == name) * w("coarse.match")[0] + (end.unsqueeze(1) == end) * w("coarse.match")[1])
+        coarse = (
+            g @ w("coarse.weight") @ g.T
+            + scores.unsqueeze(1)
+            + scores
+            + (name.unsqueeze(1) == name) * w("coarse.match")[0]
+            + (end.unsqueeze(1) == end) * w("coarse.match")[1]
+        )
         n = len(kept)
         coarse = coarse.masked_fill(torch.ones(n, n, dtype=torch.bool).triu(), -1e9)
         top, other = coarse.topk(min(n, config["max_antecedents"]))
@@ -291,7 +337,9 @@ class HmtlTorch(nn.Module):
                 features[0].append(min((a - c).bit_length(), 11))
                 features[1].append(min(s - t, 7))
                 features[2].append(self.matches(keys[a:b], keys[c:d]) + 16 * (is_name[i] and is_name[j]))
-        x = F.linear(g.unsqueeze(1) * g[other], w("fine.product")) + F.linear(g, w("fine.left"), w("fine.bias")).unsqueeze(1)
+        x = F.linear(g.unsqueeze(1) * g[other], w("fine.product")) + F.linear(
+            g, w("fine.left"), w("fine.bias")
+        ).unsqueeze(1)
         x = x + F.linear(g, w("fine.right"))[other]
         for table, ids in zip(("distance", "sentences", "match"), features):
             x = x + w("fine." + table)[torch.tensor(ids)].view_as(x)
@@ -300,7 +348,7 @@ class HmtlTorch(nn.Module):
     @staticmethod
     def matches(a, b):
         long, short = (a, b) if len(a) >= len(b) else (b, a)
-        inside = any(long[k:k + len(short)] == short for k in range(len(long) - len(short) + 1))
+        inside = any(long[k : k + len(short)] == short for k in range(len(long) - len(short) + 1))
         return (a == b) | (a[-1] == b[-1]) << 1 | (a[0] == b[0]) << 2 | inside << 3
 
     @staticmethod
@@ -332,7 +380,11 @@ class HmtlTorch(nn.Module):
         parts, start = [[None] * len(doc) for doc in docs], 0
         while start < len(where):
             end = start + 1
-            while end < len(where) and end - start < MAX_SEQUENCES and len(docs[where[end][0]][where[end][1]]) * (end - start + 1) <= MAX_PADDED_TOKENS:
+            while (
+                end < len(where)
+                and end - start < MAX_SEQUENCES
+                and len(docs[where[end][0]][where[end][1]]) * (end - start + 1) <= MAX_PADDED_TOKENS
+            ):
                 end += 1
             batch = where[start:end]
             inputs, out, lengths = self.encode([docs[d][s] for d, s in batch])
@@ -351,15 +403,26 @@ class HmtlTorch(nn.Module):
         for sentence in doc:
             sentences.append((at, at + len(sentence)))
             at += len(sentence)
+
         def spans(k):
-            return [(a + begin, b + begin, label, score) for (begin, _), part in zip(sentences, parts) for a, b, label, score in part[k]]
+            return [
+                (a + begin, b + begin, label, score)
+                for (begin, _), part in zip(sentences, parts)
+                for a, b, label, score in part[k]
+            ]
+
         def rows(k):
             return torch.cat([part[k] for part in parts])
+
         ner = spans(0)
         sentence_of = [s for s, (begin, end) in enumerate(sentences) for _ in range(begin, end)]
         keys = [word.lower() for word in words]
-        return {"ner": ner, "emd": spans(1), "relation": self.relation(rows(2), ner, sentence_of, keys),
-                "coref": self.coref(rows(3), rows(4), sentences, words)}
+        return {
+            "ner": ner,
+            "emd": spans(1),
+            "relation": self.relation(rows(2), ner, sentence_of, keys),
+            "coref": self.coref(rows(3), rows(4), sentences, words),
+        }
 
     # Training
 
@@ -373,7 +436,10 @@ class HmtlTorch(nn.Module):
         inputs, out, lengths = self.encode(sentences)
         if task == "coref":
             rows = [torch.cat([x[k, :n] for k, n in enumerate(lengths)]) for x in (inputs["top"], out["top"])]
-            clusters = [[(doc["mentions"][m]["first_token"], doc["mentions"][m]["last_token"]) for m in c["mentions"]] for c in doc["clusters"]]
+            clusters = [
+                [(doc["mentions"][m]["first_token"], doc["mentions"][m]["last_token"]) for m in c["mentions"]]
+                for c in doc["clusters"]
+            ]
             return self.coref_loss(*self.antecedents(*rows, starts, [w for s in sentences for w in s]), clusters)
         gold = [[] for _ in sentences]
         for m in doc["mentions"]:
@@ -429,8 +495,8 @@ class HmtlTorch(nn.Module):
 def sentences_of(doc):
     """The words of a document of the library, by sentence."""
     text = doc["text"].encode()
-    words = [text[t["start"]:t["end"]].decode() for t in doc["tokens"]]
-    return [words[s["first_token"]:s["last_token"]] for s in doc["sentences"]]
+    words = [text[t["start"] : t["end"]].decode() for t in doc["tokens"]]
+    return [words[s["first_token"] : s["last_token"]] for s in doc["sentences"]]
 
 
 def difference(model, doc, found):
@@ -439,9 +505,16 @@ def difference(model, doc, found):
     place = [(m["first_token"], m["last_token"]) for m in mentions]
     expected = {}
     for task in ("ner", "emd"):
-        expected.update({(task, p, m["labels"][task]["label"]): m["labels"][task]["score"]
-                         for p, m in zip(place, mentions) if task in m["labels"]})
-    expected.update({("relation", place[r["head"]], place[r["tail"]], r["label"]): r["score"] for r in doc["relations"]})
+        expected.update(
+            {
+                (task, p, m["labels"][task]["label"]): m["labels"][task]["score"]
+                for p, m in zip(place, mentions)
+                if task in m["labels"]
+            }
+        )
+    expected.update(
+        {("relation", place[r["head"]], place[r["tail"]], r["label"]): r["score"] for r in doc["relations"]}
+    )
     expected.update({("coref", tuple(sorted(place[m] for m in c["mentions"]))): 0.0 for c in doc["clusters"]})
     got = {(task, (a, b), model.labels[task][x]): score for task in ("ner", "emd") for a, b, x, score in found[task]}
     got.update({("relation", a, b, model.labels["relation"][x]): score for a, b, x, score in found["relation"]})

@@ -24,8 +24,14 @@ def training(folder, doc):
     steps = {}
     for task in ("ner", "emd", "coref"):
         model = HmtlTorch(folder).requires_grad_(True)
-        learned = [w.requires_grad_(name != "embedding.words.weight") for name, w in model.w.items() if not name.startswith("encoders.")]
-        optimizer = torch.optim.Adam([w for w in learned if w.requires_grad] + list(model.encoders.parameters()), lr=1e-4)
+        learned = [
+            w.requires_grad_(name != "embedding.words.weight")
+            for name, w in model.w.items()
+            if not name.startswith("encoders.")
+        ]
+        optimizer = torch.optim.Adam(
+            [w for w in learned if w.requires_grad] + list(model.encoders.parameters()), lr=1e-4
+        )
         losses = []
 
         def step(_):
@@ -55,12 +61,18 @@ def main():
     if apart > 1e-4:
         sys.exit(f"the peer's scores are off by {apart}")
     sentences = sorted((s for doc in docs for s in doc), key=len)
-    results = {"unit_ms": unit() * 1e3, "threads": threads, "load_ms": load * 1e3, "largest_difference": apart, "sentence": {}}
+    results = {
+        "unit_ms": unit() * 1e3,
+        "threads": threads,
+        "load_ms": load * 1e3,
+        "largest_difference": apart,
+        "sentence": {},
+    }
     for length in (5, 25, 80):
         near = sorted(sentences, key=lambda s: abs(len(s) - length))[:40]
         tokens = sum(map(len, near)) / len(near)
         results["sentence"][length] = figures(tokens, timed(lambda i: model.annotate([[near[i % len(near)]]]), 2, 30))
-    mixed = sentences[::-(-len(sentences) // 256)]
+    mixed = sentences[:: -(-len(sentences) // 256)]
     results["batch"] = figures(sum(map(len, mixed)), timed(lambda _: model.annotate([[s] for s in mixed]), 4, 3))
     results["document"] = {}
     for tokens in (1000, 10000):
@@ -71,7 +83,7 @@ def main():
         for sentence in words:
             if size >= tokens:
                 break
-            doc.append(sentence[:tokens - size])
+            doc.append(sentence[: tokens - size])
             size += len(doc[-1])
         results["document"][tokens] = figures(tokens, timed(lambda _: model.annotate([doc]), 3, 2))
     results["train"] = training(folder, json.loads(Path(train).read_text()))

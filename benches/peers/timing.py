@@ -18,8 +18,12 @@ def timed(call, seconds, least):
 
 def figures(tokens, taken):
     ordered = sorted(taken)
-    return {"tokens": tokens, "p50_ms": statistics.median(taken) * 1e3, "p99_ms": ordered[round((len(ordered) - 1) * 0.99)] * 1e3,
-            "tokens_per_s": tokens * len(taken) / sum(taken)}
+    return {
+        "tokens": tokens,
+        "p50_ms": statistics.median(taken) * 1e3,
+        "p99_ms": ordered[round((len(ordered) - 1) * 0.99)] * 1e3,
+        "tokens_per_s": tokens * len(taken) / sum(taken),
+    }
 
 
 def unit():

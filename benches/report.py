@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+"""Writes `docs/performance.md` and its charts from `target/bench/results.json`, which `benches/run.py` makes.
+
+Needs matplotlib for the charts.
+"""
+
+import json
+import statistics
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt
+
+ROOT = Path(__file__).resolve().parent.parent
+CHARTS = ROOT / "docs/performance"
+
+
+def number(x):
+    return f"{x:,.0f}" if x >= 100 else f"{x:.1f}" if x >= 10 else f"{x:.2f}"
+
+
+def row(*cells):
+    return "| " + " | ".join(str(c) for c in cells) + " |"
+
+
+def table(head, rows):
+    return "\n".join([row(*head), "|" + "---|" * len(head), *[row(*r) for r in rows]])
+
+
+def speeds(results):
+    """Tokens a second of the library and its peers."""
+    one, two, peers = results["library"]["1"], results["library"]["2"], results.get("peers", {})
+    unit = statistics.median([one["unit_ms"], one["unit_after_ms"]]) / 1e3
+    rows = []
+
+    def add(who, what, sentence, batch, document):
+        cells = [number(x) if x else "" for x in (sentence, batch, document)]
+        rows.append((who, what, *cells, number(batch * unit) if batch else ""))
+
+    def of(x):
+        return x["tokens_per_s"] if x else None
+
+    for name, run in (("hmtl, one worker", one), ("hmtl, two workers", two)):
+        add(
+            name,
+            "all four tasks",
+            of(run["sentence"]["25"]),
+            of(run["batch"]["mixed"]["figures"]),
+            of(run["document"]["1000"]),
+        )
+    if "torch" in peers:
+        p = peers["torch"]
+        add(
+            "the same model in Python and PyTorch",
+            "all four tasks",
+            of(p["sentence"]["25"]),
+            of(p["batch"]),
+            of(p["document"]["1000"]),
+        )
+    if "spacy" in peers:
+        p = peers["spacy"]
+        add(
+            f"spaCy {p['version']}, small English model",
+            "NER alone",
+            of(p["sentence"]["25"]),
+            of(p["batch"]),
+            of(p["documents"]),
+        )
+    if "corenlp" in peers:
+        p = peers["corenlp"]
+        add(f"CoreNLP {p['version']}", "NER, coreference and what they need", None, None, of(p))
+    head = ["", "", "a sentence of 25 tokens", "250 sentences together", "a document", "tokens a unit, 250 sentences"]
+    return table(head, rows)
+
+
+def latency(results):
+    rows = []
+    for workers in ("1", "2"):
+        run = results["library"][workers]
+        for callers, x in run["callers"].items():
+            rows.append((workers, callers, number(x["p50_ms"]), number(x["p99_ms"]), number(x["tokens_per_s"])))
+    return table(["workers", "callers", "p50, ms", "p99, ms", "tokens/s"], rows)
+
+
+def sentences(results):
+    run, peers = results["library"]["1"], results.get("peers", {})
+    rows = []
+    for length in ("5", "25", "80"):
+        cells = [x["sentence"][length] for x in (run, peers.get("torch"), peers.get("spacy")) if x]
+        rows.append((length, *[f"{number(x['p50_ms'])} / {number(x['p99_ms'])}" for x in cells]))
+    head = ["tokens", "hmtl"] + [
+        name for key, name in (("torch", "Python and PyTorch"), ("spacy", "spaCy, NER alone")) if key in peers
+    ]
+    return table(head, rows)
+
+
+def tasks(results):
+    run = results["library"]["1"]["tasks"]
+    rows = [(t, number(x["sentence"]["p50_ms"]), number(x["document"]["p50_ms"])) for t, x in run.items()]
+    all_of = results["library"]["1"]
+    rows.append(("all", number(all_of["sentence"]["25"]["p50_ms"]), number(all_of["document"]["1000"]["p50_ms"])))
+    return table(["task", "25 tokens, ms", "1,000 tokens, ms"], rows)
+
+
+def training(results):
+    peer = results.get("peers", {}).get("torch", {}).get("train", {})
+    rows = []
+    for task, x in results["train"].items():
+        other = peer.get(task)
+        rows.append(
+            (
+                task,
+                number(x["step_ms"]),
+                number(other["step_ms"]) if other else "",
+                f"{other['step_ms'] / x['step_ms']:.1f}" if other else "",
+            )
+        )
+    return table(["task", "hmtl, ms", "Python and PyTorch, ms", "ratio"], rows)
+
+
+def lengths(results):
+    library = results["library"]
+    points = {**library["1"]["document"], **library.get("long", {})}
+    return [(int(n), x["tokens_per_s"]) for n, x in points.items()]
+
+
+def charts(results):
+    CHARTS.mkdir(exist_ok=True)
+    plt.rcParams["svg.fonttype"], plt.rcParams["svg.hashsalt"] = "none", "hmtl"
+
+    def save(name):
+        plt.ylim(bottom=0)
+        plt.grid(alpha=0.3)
+        plt.tight_layout()
+        plt.savefig(CHARTS / name, metadata={"Date": None})
+        plt.close()
+
+    plt.figure(figsize=(6, 3.2))
+    points = lengths(results)
+    plt.semilogx([n for n, _ in points], [s for _, s in points], "o-", label="hmtl, all four tasks")
+    peer = results.get("peers", {}).get("torch")
+    if peer:
+        plt.semilogx(
+            [int(n) for n in peer["document"]],
+            [x["tokens_per_s"] for x in peer["document"].values()],
+            "s--",
+            label="Python and PyTorch",
+        )
+    plt.xlabel("tokens of a document")
+    plt.ylabel("tokens a second, one worker")
+    plt.legend()
+    save("length.svg")
+    plt.figure(figsize=(6, 3.2))
+    for workers in ("1", "2"):
+        callers = results["library"][workers]["callers"]
+        plt.semilogx(
+            [int(n) for n in callers],
+            [x["tokens_per_s"] for x in callers.values()],
+            "o-",
+            base=2,
+            label=f"workers: {workers}",
+        )
+    plt.xlabel("callers at once, sentences of 25 tokens")
+    plt.ylabel("tokens a second")
+    plt.legend()
+    save("callers.svg")
+
+
+def page(results):
+    one, start = results["library"]["1"], results["start_up"]
+    flat = results["library"].get("flat", {}).get("resident_mb", [])
+    memory = ""
+    if flat:
+        memory = (
+            f" Over 100,000 sentences, with the model loaded again and freed after every thousand, resident memory is {number(flat[9])} MB "
+            f"after a tenth and {number(flat[-1])} MB at the end."
+        )
+    peer = results.get("peers", {}).get("torch", {})
+    unit = statistics.median([one["unit_ms"], one["unit_after_ms"]])
+    return f"""# Performance
+
+Measured by `make bench` on {results["machine"]["cores"]} cores ({results["machine"]["processor"]}), everything in one run; prose of {results["text"]}; `models/default`,
+from text to JSON through the C API. Machines differ: compare ratios. The *unit* is a padded bidirectional LSTM from 200 to 64 over
+32 x 30 tokens by LibTorch on one thread, {number(unit)} ms here. No GPU was at hand.
+
+## Tokens a second
+
+{speeds(results)}
+
+One thread, but for two workers. The PyTorch peer (`benches/peers/`) reads the same weights and decides the same on all of the text, scores
+within {peer.get("largest_difference", 0):.0e}; it is given tokens, where the library splits them itself. spaCy counts its own tokens, and its document is the
+whole text. CoreNLP's figure is its own, without loading, after a text to warm up.
+
+## A single sentence
+
+p50 / p99 in ms, one caller, one thread:
+
+{sentences(results)}
+
+## Tasks
+
+Each alone, with what it needs; one worker:
+
+{tasks(results)}
+
+## Callers
+
+Sentences of 25 tokens, from as many threads as there are callers:
+
+{latency(results)}
+
+![tokens a second by callers](performance/callers.svg)
+
+Callers wait in one queue for a worker: p50 grows with callers over workers, and throughput stays.
+
+## Long documents
+
+{table(["tokens", "tokens/s"], [(number(n), number(s)) for n, s in lengths(results)])}
+
+![tokens a second by length](performance/length.svg)
+
+Time grows with the length alone: spans are scored against a fixed number of spans before them, passages are encoded in batches.
+
+## Start and memory
+
+From the start of a C program to its first annotation, a paragraph: {number(start["first_annotation_ms"])} ms, of which the model takes {number(one["load"]["load_ms"])} ms to load and the rest is
+LibTorch's; {number(start["peak_mb"])} MB at its peak. The first sentence takes {number(one["load"]["first_ms"])} ms.{memory}
+
+## Training
+
+A step on a document of some 800 tokens, one thread, without dropout; the peer begins with the same loss:
+
+{training(results)}
+"""
+
+
+def main():
+    results = json.loads((ROOT / "target/bench/results.json").read_text())
+    charts(results)
+    (ROOT / "docs/performance.md").write_text(page(results))
+
+
+if __name__ == "__main__":
+    main()
