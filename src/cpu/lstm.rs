@@ -1,8 +1,8 @@
 //! [`Lstm`]: one layer of a bidirectional LSTM (Hochreiter and Schmidhuber 1997; gates as in PyTorch).
 //!
 //! `i, f, o = sigmoid(.)`, `g = tanh(.)` of `W x_t + b + U h_(t-1)`; `c_t = f c_(t-1) + i g`;
-//! `h_t = o tanh(c_t)`. The products with the inputs are one for all tokens. Sequences of a batch
-//! take their steps together, the longest first, so that those still running are always the first
+//! `h_t = o tanh(c_t)`. The products with the inputs are one for all tokens, and those with word vectors
+//! one for all distinct words. Sequences of a batch take their steps together, the longest first, so that those still running are always the first
 //! rows and padding costs nothing.
 
 use std::ops::Range;
@@ -21,15 +21,28 @@ const GATES: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Lstm {
     directions: [Direction; 2],
-    input: usize,
+    /// Columns of the input: those that distinct words may give, and the others.
+    inputs: [usize; 2],
     hidden: usize,
 }
 
 #[derive(Debug)]
 struct Direction {
-    input: Matrix,
+    shared: Matrix,
+    own: Matrix,
     recurrent: Matrix,
     bias: Vec<f32>,
+}
+
+/// What a layer reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LstmInput<'a> {
+    /// (rows, input)
+    pub rows: &'a [f32],
+    /// The first columns of the input once for each distinct word, and for each row its word.
+    pub shared: Option<(&'a [f32], &'a [usize])>,
+    /// The rows of each sequence.
+    pub sequences: &'a [Range<usize>],
 }
 
 /// The weights of one direction, as PyTorch has them.
@@ -57,7 +70,7 @@ impl<'a> LstmWeights<'a> {
 }
 
 impl Direction {
-    fn new(weights: LstmWeights, input: usize, hidden: usize) -> Self {
+    fn new(weights: LstmWeights, [shared, own]: [usize; 2], hidden: usize) -> Self {
         let columns = hidden.div_ceil(GROUP) * GROUP * GATES;
         // The row of PyTorch's weights for a column of ours; none for units that fill up a group.
         let row = |column: usize| {
@@ -65,32 +78,32 @@ impl Direction {
             let (gate, unit) = (within / GROUP, group * GROUP + within % GROUP);
             (unit < hidden).then(|| gate * hidden + unit)
         };
-        let matrix = |weights: &'_ [f32], inputs: usize| {
-            Matrix::new(columns, inputs, |c| row(c).map(|r| &weights[r * inputs..(r + 1) * inputs]))
+        let matrix = |weights: &'_ [f32], width: usize, inputs: Range<usize>| {
+            let of_row = |r: usize| &weights[r * width..(r + 1) * width][inputs.clone()];
+            Matrix::new(columns, inputs.len(), |column| row(column).map(of_row))
         };
+        let all = shared + own;
         let bias = |c| row(c).map_or(0.0, |r| weights.bias_ih[r] + weights.bias_hh[r]);
         Self {
-            input: matrix(weights.weight_ih, input),
-            recurrent: matrix(weights.weight_hh, hidden),
+            shared: matrix(weights.weight_ih, all, 0..shared),
+            own: matrix(weights.weight_ih, all, shared..all),
+            recurrent: matrix(weights.weight_hh, hidden, 0..hidden),
             bias: (0..columns).map(bias).collect(),
         }
     }
 }
 
 impl Lstm {
-    pub(crate) fn new(
-        forward: LstmWeights,
-        backward: LstmWeights,
-        input: usize,
-        hidden: usize,
-    ) -> Self {
-        let directions = [forward, backward].map(|weights| Direction::new(weights, input, hidden));
-        Self { directions, input, hidden }
+    /// Of the weights forwards and backwards. `inputs` are the columns that distinct words may give, which
+    /// come first, and the others.
+    pub(crate) fn new(weights: [LstmWeights; 2], inputs: [usize; 2], hidden: usize) -> Self {
+        let directions = weights.map(|weights| Direction::new(weights, inputs, hidden));
+        Self { directions, inputs, hidden }
     }
 
-    /// From `x` (rows, input) to `out` (rows, 2 * hidden); each sequence is a range of rows. Rows
-    /// outside of all sequences are left as they are.
-    pub(crate) fn forward(&self, x: &[f32], sequences: &[Range<usize>], out: &mut [f32]) {
+    /// To `out` (rows, 2 * hidden). Rows outside of all sequences are left as they are.
+    pub(crate) fn forward(&self, x: &LstmInput, out: &mut [f32]) {
+        let sequences = x.sequences;
         let mut order: Vec<Range<usize>> =
             sequences.iter().filter(|s| !s.is_empty()).cloned().collect();
         order.sort_by_key(|s| std::cmp::Reverse(s.len()));
@@ -113,16 +126,14 @@ impl Lstm {
     fn run(
         &self,
         direction: &Direction,
-        x: &[f32],
+        x: &LstmInput,
         rows: &[usize],
         active: &[usize],
         out: &mut [f32],
     ) {
         let columns = direction.bias.len();
         let units = columns / GATES;
-        let mut gates = direction.bias.repeat(rows.len());
-        let starts: Vec<usize> = rows.iter().map(|row| row * self.input).collect();
-        direction.input.add_product(Rows { data: x, starts: &starts }, &mut gates);
+        let mut gates = self.inputs(direction, x, rows);
         let most = active.first().copied().unwrap_or(0);
         let (mut h, mut c) = (vec![0.0; most * units], vec![0.0; most * units]);
         let states: Vec<usize> = (0..most).map(|s| s * units).collect();
@@ -139,6 +150,35 @@ impl Lstm {
             }
             done += n;
         }
+    }
+}
+
+impl Lstm {
+    /// The biases and what the inputs of `rows` add to the gates: (rows, gates).
+    fn inputs(&self, direction: &Direction, x: &LstmInput, rows: &[usize]) -> Vec<f32> {
+        let [shared, own] = self.inputs;
+        let columns = direction.bias.len();
+        let starts: Vec<usize> = rows.iter().map(|row| row * (shared + own)).collect();
+        let mut gates = match x.shared {
+            Some((words, word)) => {
+                let starts: Vec<usize> = (0..words.len() / shared).map(|w| w * shared).collect();
+                let mut of_words = direction.bias.repeat(starts.len());
+                direction.shared.add_product(Rows { data: words, starts: &starts }, &mut of_words);
+                let mut gates = Vec::with_capacity(rows.len() * columns);
+                for &row in rows {
+                    gates.extend_from_slice(&of_words[word[row] * columns..][..columns]);
+                }
+                gates
+            }
+            None => {
+                let mut gates = direction.bias.repeat(rows.len());
+                direction.shared.add_product(Rows { data: x.rows, starts: &starts }, &mut gates);
+                gates
+            }
+        };
+        let starts: Vec<usize> = starts.into_iter().map(|start| start + shared).collect();
+        direction.own.add_product(Rows { data: x.rows, starts: &starts }, &mut gates);
+        gates
     }
 }
 

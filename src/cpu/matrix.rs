@@ -13,6 +13,8 @@ const ROWS: usize = 6;
 #[derive(Debug)]
 pub(crate) struct Matrix {
     inputs: usize,
+    /// Outputs, rounded up to whole panels.
+    width: usize,
     /// (panels, inputs, `PANEL`)
     panels: Vec<f32>,
 }
@@ -32,7 +34,8 @@ impl Matrix {
         inputs: usize,
         row: impl Fn(usize) -> Option<&'a [f32]>,
     ) -> Self {
-        let mut panels = vec![0.0; outputs.div_ceil(PANEL) * PANEL * inputs];
+        let width = outputs.div_ceil(PANEL) * PANEL;
+        let mut panels = vec![0.0; width * inputs];
         for output in 0..outputs {
             let (panel, column) = (output / PANEL, output % PANEL);
             let Some(weights) = row(output) else { continue };
@@ -40,12 +43,12 @@ impl Matrix {
                 panels[(panel * inputs + input) * PANEL + column] = weight;
             }
         }
-        Self { inputs, panels }
+        Self { inputs, width, panels }
     }
 
     /// Outputs, rounded up to whole panels: the columns of a product.
     pub(crate) fn width(&self) -> usize {
-        self.panels.len() / self.inputs.max(1)
+        self.width
     }
 
     /// Adds to each row of `out`, (rows, width), the product with the same row of `x`.
@@ -197,7 +200,7 @@ mod tests {
             return;
         }
         let number = |i: usize| ((i * 37 + 11) % 101) as f32 / 101.0 - 0.5;
-        for (outputs, inputs) in [(1, 1), (16, 3), (17, 8), (100, 41), (416, 100)] {
+        for (outputs, inputs) in [(1, 1), (5, 0), (16, 3), (17, 8), (100, 41), (416, 100)] {
             let weights: Vec<f32> = (0..outputs * inputs).map(number).collect();
             let bias: Vec<f32> = (0..outputs).map(|i| number(i + 5)).collect();
             let layer = Linear::new(&weights, Some(&bias), outputs);

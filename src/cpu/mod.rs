@@ -11,7 +11,7 @@ mod math;
 mod matrix;
 
 pub(crate) use chars::Windows;
-pub(crate) use lstm::{Lstm, LstmWeights};
+pub(crate) use lstm::{Lstm, LstmInput, LstmWeights};
 pub(crate) use math::relu;
 pub(crate) use matrix::{Linear, Matrix, Rows};
 use tch::{Device, Kind, Tensor};

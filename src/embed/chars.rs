@@ -53,15 +53,26 @@ impl CharCnn {
 
     /// (B, L, filters * widths)
     pub fn forward(&self, batch: &Batch, train: bool) -> Result<Tensor> {
-        let pieces = batch.spellings.iter().map(|spellings| match &self.fast {
-            Some(widths) if !train => pooled(widths, spellings),
-            _ => self.words(spellings, batch.longest_spelling),
-        });
         let (rows, length) = batch.spelling.size2()?;
-        Ok(Tensor::f_cat(&pieces.collect::<Result<Vec<_>>>()?, 0)?
+        let words = match self.fast_words(batch) {
+            Some(words) if !train => words?,
+            _ => {
+                let pieces = batch.spellings.iter();
+                let pieces = pieces.map(|p| self.words(p, batch.longest_spelling));
+                Tensor::f_cat(&pieces.collect::<Result<Vec<_>>>()?, 0)?
+            }
+        };
+        Ok(words
             .f_index_select(0, &batch.spelling.f_view([-1])?)?
             .f_view([rows, length, -1])?
             .f_dropout(self.dropout, train)?)
+    }
+
+    /// Vectors of the distinct words of a batch, (words, filters * widths), where LibTorch is not needed for them.
+    pub(super) fn fast_words(&self, batch: &Batch) -> Option<Result<Tensor>> {
+        let widths = self.fast.as_ref()?;
+        let pieces: Result<Vec<_>> = batch.spellings.iter().map(|p| pooled(widths, p)).collect();
+        Some(pieces.and_then(|pieces| Ok(Tensor::f_cat(&pieces, 0)?)))
     }
 
     /// Vectors of spelled words of a batch whose longest has `longest` characters: (U, C) to

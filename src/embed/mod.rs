@@ -16,7 +16,7 @@ pub use transformer::{Transformer, window};
 use crate::config::{CharsConfig, ContextConfig, EmbeddingConfig, WordsConfig};
 use crate::feature::{Batch, Vocabularies};
 use crate::params::{Init, Params};
-use crate::{Error, Result};
+use crate::{Error, Result, cpu};
 
 /// Name of the word table among the parameters.
 pub const WORD_TABLE: &str = "embedding.words.weight";
@@ -59,6 +59,25 @@ impl Context {
             Self::Elmo(elmo) => elmo.forward(batch, train),
         }
     }
+}
+
+/// The vectors of the tokens of a batch.
+#[derive(Debug)]
+pub struct Embedded {
+    /// (B, L, width)
+    pub all: Tensor,
+    /// The same once for each distinct word, where a word's vector does not depend on its sentence and does
+    /// not have to be learned.
+    pub distinct: Option<Distinct>,
+}
+
+/// Vectors of distinct words.
+#[derive(Debug)]
+pub struct Distinct {
+    /// (words, width)
+    pub rows: Tensor,
+    /// For each position of the batch, its word.
+    pub index: Vec<usize>,
 }
 
 /// Token vectors: context, then characters, then words.
@@ -113,9 +132,17 @@ impl Embedding {
         self.width
     }
 
-    /// (B, L, width)
-    pub fn forward(&self, batch: &Batch, train: bool) -> Result<Tensor> {
+    pub fn forward(&self, batch: &Batch, train: bool) -> Result<Embedded> {
         let (rows, length) = batch.words.size2()?;
+        if let (false, None, Some(chars), Some((table, _))) =
+            (train, &self.context, &self.chars, &self.words)
+            && let Some(distinct) = chars.fast_words(batch)
+        {
+            let distinct = self.distinct(batch, &distinct?, table)?;
+            let all = distinct.rows.f_index_select(0, &batch.spelling.f_view([-1])?)?;
+            let all = all.f_view([rows, length, self.width])?;
+            return Ok(Embedded { all, distinct: Some(distinct) });
+        }
         let mut parts = Vec::with_capacity(3);
         if let Some(context) = &self.context {
             parts.push(context.forward(batch, train)?);
@@ -131,9 +158,29 @@ impl Embedding {
                     .f_dropout(*dropout, train)?,
             );
         }
-        Ok(match parts.as_slice() {
+        let all = match parts.as_slice() {
             [only] => only.shallow_clone(),
             _ => Tensor::f_cat(&parts, 2)?,
-        })
+        };
+        Ok(Embedded { all, distinct: None })
+    }
+
+    /// `chars` has the character vectors of the distinct words, (words, chars).
+    fn distinct(&self, batch: &Batch, chars: &Tensor, table: &Tensor) -> Result<Distinct> {
+        let (words, of_chars) = chars.size2()?;
+        let ids = Vec::<i64>::try_from(batch.words.f_view([-1])?)?;
+        let index = Vec::<i64>::try_from(batch.spelling.f_view([-1])?)?;
+        let (chars, table) = (cpu::values(chars)?, cpu::values(table)?);
+        let (of_chars, width) = (of_chars as usize, self.width as usize);
+        let rows = cpu::tensor(&[words, self.width], |rows| {
+            for (row, chars) in rows.chunks_mut(width).zip(chars.chunks(of_chars)) {
+                row[..of_chars].copy_from_slice(chars);
+            }
+            for (&word, &id) in index.iter().zip(&ids) {
+                let row = &mut rows[word as usize * width + of_chars..][..width - of_chars];
+                row.copy_from_slice(&table[id as usize * row.len()..][..row.len()]);
+            }
+        })?;
+        Ok(Distinct { rows, index: index.into_iter().map(|word| word as usize).collect() })
     }
 }

@@ -8,7 +8,7 @@ use tch::Tensor;
 use super::lstm::{BiLstm, LstmShape};
 use super::mix::Mix;
 use crate::config::{EMBEDDING, EncoderConfig, ModelConfig};
-use crate::embed::Embedding;
+use crate::embed::{Distinct, Embedding};
 use crate::feature::{Batch, Vocabularies};
 use crate::params::Params;
 use crate::{Error, Result};
@@ -41,10 +41,16 @@ impl Encoder {
         }
     }
 
-    /// (B, L, input) to (B, L, width)
-    fn forward(&self, batch: &Batch, x: &Tensor, train: bool) -> Result<Tensor> {
+    /// (B, L, input) to (B, L, width); `distinct` has the first columns of the input, if it is there.
+    fn forward(
+        &self,
+        batch: &Batch,
+        x: &Tensor,
+        distinct: Option<&Distinct>,
+        train: bool,
+    ) -> Result<Tensor> {
         match self {
-            Self::Lstm(lstm) => lstm.forward(batch, x, train),
+            Self::Lstm(lstm) => lstm.forward(batch, x, distinct, train),
             Self::Mix(mix) => mix.forward(batch, x),
         }
     }
@@ -84,11 +90,14 @@ impl Graph {
             let widths: Vec<i64> = inputs.iter().map(|i| width(i)).collect();
             let input_width = widths.iter().sum();
             let prefix = format!("encoders.{name}");
+            // The columns of which a batch may have distinct rows.
+            let first = inputs.first().is_some_and(|input| input == EMBEDDING);
+            let shared = if first { embedding.width() } else { 0 };
             let encoder = match *encoder {
                 EncoderConfig::Lstm { hidden, layers, dropout, orthogonal, .. } => {
                     let shape =
                         LstmShape { input: input_width, hidden, layers, dropout, orthogonal };
-                    Encoder::Lstm(BiLstm::new(params, &prefix, shape)?)
+                    Encoder::Lstm(BiLstm::new(params, &prefix, shape, shared)?)
                 }
                 EncoderConfig::Mix { size, gated, .. } => {
                     Encoder::Mix(Mix::new(params, &prefix, &widths, size, gated)?)
@@ -123,7 +132,7 @@ impl Graph {
             let mut parts = Vec::with_capacity(node.inputs.len());
             for input in &node.inputs {
                 parts.push(match (input.as_str(), done.get(input)) {
-                    (EMBEDDING, _) => &embedding,
+                    (EMBEDDING, _) => &embedding.all,
                     (_, Some(encodings)) => &encodings.encoded,
                     _ => {
                         return Err(Error::Internal(format!("`{input}` must run before `{name}`")));
@@ -131,7 +140,9 @@ impl Graph {
                 });
             }
             let inputs = Tensor::f_cat(&parts, 2)?.f_dropout(input_dropout(name), train)?;
-            let encoded = node.encoder.forward(batch, &inputs, train)?;
+            let first = node.inputs.first().is_some_and(|input| input == EMBEDDING);
+            let distinct = embedding.distinct.as_ref().filter(|_| first);
+            let encoded = node.encoder.forward(batch, &inputs, distinct, train)?;
             done.insert(name.to_owned(), Encodings { inputs, encoded });
         }
         Ok(done)
@@ -139,6 +150,6 @@ impl Graph {
 
     /// What the embedders give, (B, L, width).
     pub fn embed(&self, batch: &Batch) -> Result<Tensor> {
-        self.embedding.forward(batch, false)
+        Ok(self.embedding.forward(batch, false)?.all)
     }
 }

@@ -7,6 +7,7 @@
 
 use tch::{Kind, Tensor};
 
+use crate::embed::Distinct;
 use crate::feature::Batch;
 use crate::params::{Init, Params};
 use crate::{Result, cpu};
@@ -32,7 +33,8 @@ pub struct LstmShape {
 }
 
 impl BiLstm {
-    pub fn new(params: &mut Params, prefix: &str, shape: LstmShape) -> Result<Self> {
+    /// `shared` is how many of the first columns of the input distinct words may give.
+    pub fn new(params: &mut Params, prefix: &str, shape: LstmShape, shared: i64) -> Result<Self> {
         let LstmShape { input, hidden, layers, dropout, orthogonal } = shape;
         let uniform = Init::Uniform(1.0 / (hidden as f64).sqrt());
         let (input_init, recurrent_init) =
@@ -55,8 +57,8 @@ impl BiLstm {
         }
         let fast = |(at, layer): (usize, &[Vec<Tensor>; 2])| -> Result<cpu::Lstm> {
             let [ahead, back] = layer.each_ref().map(|d| cpu::LstmWeights::new(d));
-            let width = if at == 0 { input } else { 2 * hidden };
-            Ok(cpu::Lstm::new(ahead?, back?, width as usize, hidden as usize))
+            let (shared, own) = if at == 0 { (shared, input - shared) } else { (0, 2 * hidden) };
+            Ok(cpu::Lstm::new([ahead?, back?], [shared, own].map(|n| n as usize), hidden as usize))
         };
         let fast = params.is_fast().then(|| stack.iter().enumerate().map(fast).collect());
         Ok(Self { fast: fast.transpose()?, layers: stack, hidden, dropout })
@@ -67,10 +69,17 @@ impl BiLstm {
         2 * self.hidden
     }
 
-    /// (B, L, input) to (B, L, 2 * hidden), zero at padding.
-    pub fn forward(&self, batch: &Batch, x: &Tensor, train: bool) -> Result<Tensor> {
+    /// (B, L, input) to (B, L, 2 * hidden), zero at padding. `distinct` may have the first columns of the input
+    /// once for each word.
+    pub fn forward(
+        &self,
+        batch: &Batch,
+        x: &Tensor,
+        distinct: Option<&Distinct>,
+        train: bool,
+    ) -> Result<Tensor> {
         if let (Some(layers), false) = (&self.fast, train) {
-            return self.fast_forward(layers, batch, x);
+            return self.fast_forward(layers, batch, x, distinct);
         }
         let rows = x.size()[0];
         let zero = Tensor::f_zeros([1, rows, self.hidden], (Kind::Float, x.device()))?;
@@ -90,16 +99,30 @@ impl BiLstm {
         batch.masked(&x)
     }
 
-    fn fast_forward(&self, layers: &[cpu::Lstm], batch: &Batch, x: &Tensor) -> Result<Tensor> {
+    fn fast_forward(
+        &self,
+        layers: &[cpu::Lstm],
+        batch: &Batch,
+        x: &Tensor,
+        distinct: Option<&Distinct>,
+    ) -> Result<Tensor> {
         let (rows, length, _) = x.size3()?;
         let places = batch.lengths.iter().enumerate();
         let sequences: Vec<_> =
             places.map(|(b, n)| b * length as usize..b * length as usize + n).collect();
+        let shared = match distinct {
+            Some(distinct) => Some((cpu::values(&distinct.rows)?, distinct.index.as_slice())),
+            None => None,
+        };
         let mut x = x.f_contiguous()?;
-        for layer in layers {
-            let input = cpu::values(&x)?;
+        for (at, layer) in layers.iter().enumerate() {
+            let input = cpu::LstmInput {
+                rows: cpu::values(&x)?,
+                shared: shared.filter(|_| at == 0),
+                sequences: &sequences,
+            };
             let shape = [rows, length, self.width()];
-            x = cpu::tensor(&shape, |out| layer.forward(input, &sequences, out))?;
+            x = cpu::tensor(&shape, |out| layer.forward(&input, out))?;
         }
         Ok(x)
     }
@@ -117,14 +140,14 @@ mod tests {
         tch::manual_seed(1);
         let mut params = Params::random(Device::Cpu);
         let shape = LstmShape { input: 5, hidden: 4, layers: 2, dropout: 0.0, orthogonal: false };
-        let lstm = BiLstm::new(&mut params, "e", shape).unwrap();
+        let lstm = BiLstm::new(&mut params, "e", shape, 0).unwrap();
         let words = |n: usize| vec!["w"; n];
         let sequences = [words(1), words(7), words(3)];
         let batch =
             Batch::new(&sequences, &Vocabularies::default(), BatchOptions::default(), Device::Cpu)
                 .unwrap();
         let x = Tensor::randn([3, 7, 5], (Kind::Float, Device::Cpu));
-        let ours = lstm.forward(&batch, &x, false).unwrap();
+        let ours = lstm.forward(&batch, &x, None, false).unwrap();
         let weights: Vec<&Tensor> = lstm.layers.iter().flatten().flatten().collect();
         let state = Tensor::zeros([4, 1, 4], (Kind::Float, Device::Cpu));
         for (b, sequence) in sequences.iter().enumerate() {
