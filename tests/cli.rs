@@ -163,3 +163,25 @@ fn a_reader_that_goes_away_is_no_error() {
     let out = Command::new("sh").args(["-c", &line]).stdin(Stdio::null()).output().unwrap();
     assert!(out.stderr.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
 }
+
+#[test]
+fn the_speed_of_a_model_is_measured() {
+    let dir = common::tiny_model();
+    let model = dir.path().join("model");
+    let model = model.to_str().unwrap();
+    let text = dir.path().join("text.txt");
+    fs::write(&text, "Maria Keller founded Nordlicht. She sold it.").unwrap();
+    let text = text.to_str().unwrap();
+    let arguments = ["bench", "--model", model, "--seconds", "0", "--json", text];
+    let figures: Value = serde_json::from_str(&succeeds(&arguments, "").0).unwrap();
+    assert_eq!((figures["sentences"].as_u64(), figures["tokens"].as_u64()), (Some(2), Some(9)));
+    assert!(figures["sentence"]["p50_ms"].as_f64().unwrap() > 0.0);
+    assert!(figures["texts_together"]["tokens_per_s"].as_f64().unwrap() > 0.0);
+    let (page, _) = succeeds(&["bench", "--model", model, "--seconds", "0"], "");
+    assert!(page.lines().count() == 4 && page.contains("tokens/s"), "{page}");
+
+    fs::write(dir.path().join("empty.txt"), " ").unwrap();
+    let empty = dir.path().join("empty.txt");
+    fails(&["bench", "--model", model, empty.to_str().unwrap()], "nothing to annotate");
+    fails(&["bench", "--model", model, "missing.txt"], "missing.txt");
+}

@@ -17,11 +17,10 @@
 //! `max_sentences`, not with tokens; types that no label was seen with are not paired, if the
 //! configuration says so.
 
-use std::collections::HashMap;
-
 use tch::{Kind, Tensor};
 
 use super::fast::{FastMentionPairs, PairFeatures, linear};
+use super::pair_targets::PairTargets;
 use super::sums::{mean_between, running_sums};
 use super::{DocumentInput, GoldRelations};
 use crate::config::Between;
@@ -218,37 +217,15 @@ impl MentionPairs {
         pairs: &EntityPairs,
         gold: &GoldRelations,
     ) -> Result<Tensor> {
-        let index: HashMap<(usize, usize), usize> =
-            pairs.entities().iter().enumerate().map(|(i, &p)| (p, i)).collect();
+        let targets = PairTargets::new(
+            pairs,
+            mentions.spans,
+            groups,
+            gold,
+            &self.options.symmetric,
+            mentions.allowed.as_ref(),
+        );
         let rows = pairs.entities().len();
-        let mut target = vec![0_f32; rows * self.labels];
-        let mut weight = vec![1_f32; rows * self.labels];
-        for row in weight.chunks_mut(self.labels).filter(|_| !gold.open.is_empty()) {
-            gold.open.iter().for_each(|&label| row[label] = 0.0);
-        }
-        let mut hold = |head: usize, tail: usize, label: usize| {
-            if let Some(pair) = index.get(&(groups[head], groups[tail])) {
-                target[pair * self.labels + label] = 1.0;
-                weight[pair * self.labels + label] = 1.0;
-            }
-        };
-        for &(head, tail, label) in &gold.relations {
-            hold(head, tail, label);
-            if self.options.symmetric[label] {
-                hold(tail, head, label);
-            }
-        }
-        if let Some(allowed) = &mentions.allowed {
-            // What can never be predicted is nothing to learn: rare types that gold relates.
-            let mut open = vec![false; target.len()];
-            for (pair, &group) in pairs.mention_pairs().iter().zip(pairs.group()) {
-                let types =
-                    allowed.labels(mentions.spans[pair.head].1, mentions.spans[pair.tail].1);
-                let cells = &mut open[group as usize * self.labels..][..self.labels];
-                cells.iter_mut().zip(types).for_each(|(cell, may)| *cell |= may);
-            }
-            weight.iter_mut().zip(open).filter(|(_, open)| !open).for_each(|(w, _)| *w = 0.0);
-        }
         let device = mentions.vectors.device();
         let shape = [rows as i64, self.labels as i64];
         let tensor = |values: &[f32]| -> Result<Tensor> {
@@ -260,8 +237,8 @@ impl MentionPairs {
             .f_index_add(0, &group, &logits.f_clamp(-30.0, 30.0)?.f_exp()?)?
             .f_log()?; // (entity pairs, labels)
         let loss = pooled.f_binary_cross_entropy_with_logits(
-            &tensor(&target)?,
-            Some(tensor(&weight)?),
+            &tensor(&targets.values)?,
+            Some(tensor(&targets.weights)?),
             None,
             tch::Reduction::Sum,
         )?;

@@ -11,6 +11,7 @@ mod head_selection;
 mod kept_spans;
 mod mention_pairs;
 mod mention_ranking;
+mod pair_targets;
 mod span_vectors;
 mod sums;
 

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod annotate;
+mod bench;
 mod convert;
 mod errors;
 mod evaluate;
@@ -40,6 +41,8 @@ enum Command {
     Convert(convert::Arguments),
     /// Describes a model.
     Inspect(inspect::Arguments),
+    /// Measures how fast a model is on this machine.
+    Bench(bench::Arguments),
 }
 
 /// The model to use.
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Command::Evaluate(arguments) => evaluate::run(arguments),
         Command::Convert(arguments) => convert::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
