@@ -1,9 +1,9 @@
 //! [`Lstm`]: one layer of a bidirectional LSTM (Hochreiter and Schmidhuber 1997; gates as in PyTorch).
 //!
 //! `i, f, o = sigmoid(.)`, `g = tanh(.)` of `W x_t + b + U h_(t-1)`; `c_t = f c_(t-1) + i g`;
-//! `h_t = o tanh(c_t)`. The products with the inputs are one for all tokens, and those with word vectors
-//! one for all distinct words. Sequences of a batch take their steps together, the longest first, so that those still running are always the first
-//! rows and padding costs nothing.
+//! `h_t = o tanh(c_t)`. The products with the inputs are one for all tokens, and those with word
+//! vectors one for all distinct words. Sequences of a batch take their steps together, the longest
+//! first, so that those still running are always the first rows and padding costs nothing.
 
 use std::ops::Range;
 
@@ -151,33 +151,33 @@ impl Lstm {
             done += n;
         }
     }
-}
 
-impl Lstm {
     /// The biases and what the inputs of `rows` add to the gates: (rows, gates).
     fn inputs(&self, direction: &Direction, x: &LstmInput, rows: &[usize]) -> Vec<f32> {
         let [shared, own] = self.inputs;
         let columns = direction.bias.len();
-        let starts: Vec<usize> = rows.iter().map(|row| row * (shared + own)).collect();
-        let mut gates = match x.shared {
+        let starts = |first: usize| -> Vec<usize> {
+            rows.iter().map(|row| row * (shared + own) + first).collect()
+        };
+        let mut gates = match x.shared.filter(|_| shared > 0) {
             Some((words, word)) => {
                 let starts: Vec<usize> = (0..words.len() / shared).map(|w| w * shared).collect();
                 let mut of_words = direction.bias.repeat(starts.len());
                 direction.shared.add_product(Rows { data: words, starts: &starts }, &mut of_words);
+                let of_row = |row: &usize| &of_words[word[*row] * columns..][..columns];
                 let mut gates = Vec::with_capacity(rows.len() * columns);
-                for &row in rows {
-                    gates.extend_from_slice(&of_words[word[row] * columns..][..columns]);
-                }
+                rows.iter().for_each(|row| gates.extend_from_slice(of_row(row)));
                 gates
             }
             None => {
                 let mut gates = direction.bias.repeat(rows.len());
-                direction.shared.add_product(Rows { data: x.rows, starts: &starts }, &mut gates);
+                let rows = Rows { data: x.rows, starts: &starts(0) };
+                direction.shared.add_product(rows, &mut gates);
                 gates
             }
         };
-        let starts: Vec<usize> = starts.into_iter().map(|start| start + shared).collect();
-        direction.own.add_product(Rows { data: x.rows, starts: &starts }, &mut gates);
+        let rows = Rows { data: x.rows, starts: &starts(shared) };
+        direction.own.add_product(rows, &mut gates);
         gates
     }
 }

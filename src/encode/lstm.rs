@@ -146,8 +146,21 @@ mod tests {
         let batch =
             Batch::new(&sequences, &Vocabularies::default(), BatchOptions::default(), Device::Cpu)
                 .unwrap();
-        let x = Tensor::randn([3, 7, 5], (Kind::Float, Device::Cpu));
+        // The first three columns are those of five words.
+        let index: Vec<usize> = (0..21).map(|at| at * 3 % 5).collect();
+        let rows = Tensor::randn([5, 3], (Kind::Float, Device::Cpu));
+        let ids: Vec<i64> = index.iter().map(|&word| word as i64).collect();
+        let shared = rows.index_select(0, &Tensor::from_slice(&ids)).view([3, 7, 3]);
+        let own = Tensor::randn([3, 7, 2], (Kind::Float, Device::Cpu));
+        let x = Tensor::cat(&[shared, own], 2);
         let ours = lstm.forward(&batch, &x, None, false).unwrap();
+        let mut loaded = Params::loaded(params.snapshot(), Device::Cpu);
+        let fast = BiLstm::new(&mut loaded, "e", shape, 3).unwrap();
+        let distinct = Distinct { rows, index };
+        for distinct in [None, Some(&distinct)] {
+            let fast = fast.forward(&batch, &x, distinct, false).unwrap();
+            assert!(f64::try_from((fast - &ours).abs().max()).unwrap() < 1e-5);
+        }
         let weights: Vec<&Tensor> = lstm.layers.iter().flatten().flatten().collect();
         let state = Tensor::zeros([4, 1, 4], (Kind::Float, Device::Cpu));
         for (b, sequence) in sequences.iter().enumerate() {
