@@ -28,7 +28,7 @@ fn batches(trainer: &Trainer, task: &str) -> u64 {
 fn all_tasks_learn_in_the_steps_of_one() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = together(dir.path());
-    config["training"]["epochs"] = json!(20);
+    config["training"]["epochs"] = json!(30);
     let mut trainer = trainer(&config);
     for task in ["ner", "emd", "tokens", "relation"] {
         assert_eq!(batches(&trainer, task), 0, "{task}");

@@ -5,6 +5,7 @@
 //! vectors one for all distinct words. Sequences of a batch take their steps together, the longest
 //! first, so that those still running are always the first rows and padding costs nothing.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use tch::Tensor;
@@ -16,6 +17,11 @@ use crate::{Error, Result};
 /// Units whose gates stand together: `i`, `f`, `g` and `o` of eight.
 const GROUP: usize = 8;
 const GATES: usize = 4;
+
+thread_local! {
+    /// Room for the gates of a batch: megabytes that would come from the system every time.
+    static GATES_OF_BATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+}
 
 /// A layer; see the module.
 #[derive(Debug)]
@@ -133,13 +139,14 @@ impl Lstm {
     ) {
         let columns = direction.bias.len();
         let units = columns / GATES;
-        let mut gates = self.inputs(direction, x, rows);
+        let mut all_gates = GATES_OF_BATCH.take();
+        self.inputs(direction, x, rows, &mut all_gates);
         let most = active.first().copied().unwrap_or(0);
         let (mut h, mut c) = (vec![0.0; most * units], vec![0.0; most * units]);
         let states: Vec<usize> = (0..most).map(|s| s * units).collect();
         let mut done = 0;
         for (t, &n) in active.iter().enumerate() {
-            let gates = &mut gates[done * columns..(done + n) * columns];
+            let gates = &mut all_gates[done * columns..(done + n) * columns];
             if t > 0 {
                 let h = Rows { data: &h, starts: &states[..n] };
                 direction.recurrent.add_product(h, gates);
@@ -150,35 +157,33 @@ impl Lstm {
             }
             done += n;
         }
+        GATES_OF_BATCH.set(all_gates);
     }
 
-    /// The biases and what the inputs of `rows` add to the gates: (rows, gates).
-    fn inputs(&self, direction: &Direction, x: &LstmInput, rows: &[usize]) -> Vec<f32> {
+    /// Sets `gates` to the biases and what the inputs of `rows` add to them: (rows, gates).
+    fn inputs(&self, direction: &Direction, x: &LstmInput, rows: &[usize], gates: &mut Vec<f32>) {
         let [shared, own] = self.inputs;
         let columns = direction.bias.len();
         let starts = |first: usize| -> Vec<usize> {
             rows.iter().map(|row| row * (shared + own) + first).collect()
         };
-        let mut gates = match x.shared.filter(|_| shared > 0) {
+        gates.clear();
+        match x.shared.filter(|_| shared > 0) {
             Some((words, word)) => {
                 let starts: Vec<usize> = (0..words.len() / shared).map(|w| w * shared).collect();
                 let mut of_words = direction.bias.repeat(starts.len());
                 direction.shared.add_product(Rows { data: words, starts: &starts }, &mut of_words);
                 let of_row = |row: &usize| &of_words[word[*row] * columns..][..columns];
-                let mut gates = Vec::with_capacity(rows.len() * columns);
                 rows.iter().for_each(|row| gates.extend_from_slice(of_row(row)));
-                gates
             }
             None => {
-                let mut gates = direction.bias.repeat(rows.len());
+                rows.iter().for_each(|_| gates.extend_from_slice(&direction.bias));
                 let rows = Rows { data: x.rows, starts: &starts(0) };
-                direction.shared.add_product(rows, &mut gates);
-                gates
+                direction.shared.add_product(rows, gates);
             }
-        };
+        }
         let rows = Rows { data: x.rows, starts: &starts(shared) };
-        direction.own.add_product(rows, &mut gates);
-        gates
+        direction.own.add_product(rows, gates);
     }
 }
 

@@ -23,8 +23,9 @@ use crate::{Error, Result, device};
 /// More workers than this must be asked for.
 pub const MAX_DEFAULT_WORKERS: usize = 8;
 const MAX_WORKERS: usize = 256;
-/// Jobs that wait for each worker before callers wait to hand over theirs.
-const QUEUE_PER_WORKER: usize = 4;
+/// Jobs that wait before callers wait to hand over theirs: so many that callers are served in the order in which
+/// they came, since those that wait for a place in the queue are not.
+const QUEUE: usize = 1024;
 
 type Job = Box<dyn FnOnce() + Send + 'static>;
 
@@ -153,7 +154,7 @@ fn engine() -> Result<&'static Engine> {
 fn start() -> Result<Engine> {
     device::init()?;
     let workers = worker_count()?;
-    let (queue, jobs) = bounded::<Job>(workers * QUEUE_PER_WORKER);
+    let (queue, jobs) = bounded::<Job>(QUEUE);
     for at in 0..workers {
         let jobs = jobs.clone();
         thread::Builder::new()

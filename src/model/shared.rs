@@ -15,6 +15,9 @@ use crate::feature::Vocabularies;
 use crate::text::{to_unit, tokenize};
 use crate::{Cancel, Document, Error, OffsetUnit, Result, device, engine};
 
+const PIECE_TOKENS: usize = 600;
+const PIECES_PER_WORKER: usize = 4;
+
 /// How to load a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -191,7 +194,7 @@ impl Model {
                 })
             }
         };
-        let chunks = chunks(docs, engine::workers()?);
+        let chunks = chunks(docs, pieces(docs, engine::workers()?));
         Ok(engine::run_all(chunks.into_iter().map(job).collect())?.concat())
     }
 
@@ -248,6 +251,16 @@ impl Model {
 
 fn only(mut docs: Vec<Document>) -> Result<Document> {
     docs.pop().ok_or_else(|| Error::Internal("no document for a text".into()))
+}
+
+/// Into how many pieces the workers share `docs`: some for each, since equal numbers of tokens are not equal work, but
+/// none so small that it is more work by itself.
+fn pieces(docs: &[Document], workers: usize) -> usize {
+    let tokens: usize = docs.iter().map(|doc| doc.tokens.len()).sum();
+    match workers {
+        0 | 1 => 1,
+        _ => (tokens / PIECE_TOKENS).clamp(workers, PIECES_PER_WORKER * workers),
+    }
 }
 
 /// Cuts `docs` into at most `count` runs of about as many tokens.
