@@ -217,7 +217,7 @@ Callers wait in one queue for a worker: p50 grows with callers over workers, and
 
 ## Long documents
 
-{table(["tokens", "tokens/s"], [(number(n), number(s)) for n, s in lengths(results)])}
+{table(["tokens", "tokens/s"], [(f"{n:,}", number(s)) for n, s in lengths(results)])}
 
 ![tokens a second by length](performance/length.svg)
 
