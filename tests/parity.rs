@@ -178,7 +178,7 @@ impl Reference {
     fn check(&self, case: &str, name: &str, ours: &Tensor, batch: &Batch) {
         let theirs = self.tensor(case, name);
         let mut worst = 0_f64;
-        for (b, &length) in batch.lengths.iter().enumerate() {
+        for (b, &length) in batch.padding.lengths.iter().enumerate() {
             let row = |t: &Tensor| {
                 let mut row = t.get(b as i64).narrow(0, 0, length as i64);
                 if name == "relation_probabilities" {
@@ -213,8 +213,10 @@ impl Reference {
                     self.check(case, &format!("{task}_logits"), &logits, &batch);
                     let labels = network.vocab().labels(task);
                     let found = head.decode(&x).unwrap();
-                    for ((spans, &length), gold) in
-                        found.iter().zip(&batch.lengths).zip(prediction[task].as_array().unwrap())
+                    for ((spans, &length), gold) in found
+                        .iter()
+                        .zip(&batch.padding.lengths)
+                        .zip(prediction[task].as_array().unwrap())
                     {
                         let tags = Bioul::all(labels.len());
                         let spans: Vec<_> = spans.iter().map(|s| (s.span, s.label)).collect();

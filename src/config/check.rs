@@ -146,6 +146,7 @@ impl ModelConfig {
                 threshold,
                 rivalry,
                 feedforward_dropout,
+                reader_hidden,
                 calibration,
                 ..
             } => {
@@ -158,6 +159,7 @@ impl ModelConfig {
                     )));
                 }
                 positive(&format!("task `{name}`: hidden"), *hidden)?;
+                positive(&format!("task `{name}`: reader_hidden"), reader_hidden.unwrap_or(1))?;
                 probability(&format!("task `{name}`: rivalry"), *rivalry)?;
                 probability(&format!("task `{name}`: feedforward_dropout"), *feedforward_dropout)?;
                 probability(&format!("task `{name}`: threshold"), *threshold)

@@ -14,6 +14,9 @@ pub enum HeadConfig {
         /// Longest span in tokens; absent means the sentence.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max_width: Option<usize>,
+        /// Added to the score of being no mention when annotating: above 0, fewer and surer mentions.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        none_score: f64,
     },
     /// Relations between single tokens of a sentence, read as the last tokens of the mentions
     /// that the task `arguments` finds (multi-head selection).
@@ -41,6 +44,10 @@ pub enum HeadConfig {
         rivalry: f64,
         #[serde(default)]
         feedforward_dropout: f64,
+        /// Each way's units of a BiLSTM that reads the sentences again with the arguments marked by
+        /// type (as the typed markers of Zhong and Chen 2021); absent means the encoder alone reads.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reader_hidden: Option<i64>,
         /// Labels whose arguments have no order, such as `spouse`: learned both ways, reported
         /// once, right either way.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -143,6 +150,10 @@ pub struct MentionRankingConfig {
     /// refers to it.
     #[serde(default)]
     pub singleton_score: f64,
+}
+
+fn is_zero(score: &f64) -> bool {
+    *score == 0.0
 }
 
 fn one() -> usize {

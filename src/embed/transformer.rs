@@ -202,7 +202,7 @@ impl Transformer {
             }
         };
         let words = words.f_view([rows, length, -1])?.f_dropout(self.dropout, train)?;
-        batch.masked(&words)
+        batch.padding.masked(&words)
     }
 
     /// What the transformer says of each piece, (R, P, hidden). Where nothing is learned some rows

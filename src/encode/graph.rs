@@ -50,7 +50,7 @@ impl Encoder {
         train: bool,
     ) -> Result<Tensor> {
         match self {
-            Self::Lstm(lstm) => lstm.forward(batch, x, distinct, train),
+            Self::Lstm(lstm) => lstm.forward(&batch.padding, x, distinct, train),
             Self::Mix(mix) => mix.forward(batch, x),
         }
     }

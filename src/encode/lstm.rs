@@ -8,7 +8,7 @@
 use tch::{Kind, Tensor};
 
 use crate::embed::Distinct;
-use crate::feature::Batch;
+use crate::feature::Padding;
 use crate::params::{Init, Params};
 use crate::{Result, cpu};
 
@@ -73,13 +73,13 @@ impl BiLstm {
     /// once for each word.
     pub fn forward(
         &self,
-        batch: &Batch,
+        padding: &Padding,
         x: &Tensor,
         distinct: Option<&Distinct>,
         train: bool,
     ) -> Result<Tensor> {
         if let (Some(layers), false) = (&self.fast, train) {
-            return self.fast_forward(layers, batch, x, distinct);
+            return self.fast_forward(layers, padding, x, distinct);
         }
         let rows = x.size()[0];
         let zero = Tensor::f_zeros([1, rows, self.hidden], (Kind::Float, x.device()))?;
@@ -93,21 +93,21 @@ impl BiLstm {
                 x = x.f_dropout(self.dropout, train)?;
             }
             let ahead = run(&x, forward)?;
-            let back = batch.reverse(&run(&batch.reverse(&x)?, backward)?)?;
+            let back = padding.reverse(&run(&padding.reverse(&x)?, backward)?)?;
             x = Tensor::f_cat(&[ahead, back], 2)?; // (B, L, 2 * hidden)
         }
-        batch.masked(&x)
+        padding.masked(&x)
     }
 
     fn fast_forward(
         &self,
         layers: &[cpu::Lstm],
-        batch: &Batch,
+        padding: &Padding,
         x: &Tensor,
         distinct: Option<&Distinct>,
     ) -> Result<Tensor> {
         let (rows, length, _) = x.size3()?;
-        let places = batch.lengths.iter().enumerate();
+        let places = padding.lengths.iter().enumerate();
         let sequences: Vec<_> =
             places.map(|(b, n)| b * length as usize..b * length as usize + n).collect();
         let shared = match distinct {
@@ -133,7 +133,6 @@ mod tests {
     use tch::Device;
 
     use super::*;
-    use crate::feature::{BatchOptions, Vocabularies};
 
     #[test]
     fn a_padded_batch_equals_torch_one_sequence_at_a_time() {
@@ -141,11 +140,8 @@ mod tests {
         let mut params = Params::random(Device::Cpu);
         let shape = LstmShape { input: 5, hidden: 4, layers: 2, dropout: 0.0, orthogonal: false };
         let lstm = BiLstm::new(&mut params, "e", shape, 0).unwrap();
-        let words = |n: usize| vec!["w"; n];
-        let sequences = [words(1), words(7), words(3)];
-        let batch =
-            Batch::new(&sequences, &Vocabularies::default(), BatchOptions::default(), Device::Cpu)
-                .unwrap();
+        let lengths = vec![1, 7, 3];
+        let padding = Padding::new(lengths.clone(), Device::Cpu).unwrap();
         // The first three columns are those of five words.
         let index: Vec<usize> = (0..21).map(|at| at * 3 % 5).collect();
         let rows = Tensor::randn([5, 3], (Kind::Float, Device::Cpu));
@@ -153,18 +149,18 @@ mod tests {
         let shared = rows.index_select(0, &Tensor::from_slice(&ids)).view([3, 7, 3]);
         let own = Tensor::randn([3, 7, 2], (Kind::Float, Device::Cpu));
         let x = Tensor::cat(&[shared, own], 2);
-        let ours = lstm.forward(&batch, &x, None, false).unwrap();
+        let ours = lstm.forward(&padding, &x, None, false).unwrap();
         let mut loaded = Params::loaded(params.snapshot(), Device::Cpu);
         let fast = BiLstm::new(&mut loaded, "e", shape, 3).unwrap();
         let distinct = Distinct { rows, index };
         for distinct in [None, Some(&distinct)] {
-            let fast = fast.forward(&batch, &x, distinct, false).unwrap();
+            let fast = fast.forward(&padding, &x, distinct, false).unwrap();
             assert!(f64::try_from((fast - &ours).abs().max()).unwrap() < 1e-5);
         }
         let weights: Vec<&Tensor> = lstm.layers.iter().flatten().flatten().collect();
         let state = Tensor::zeros([4, 1, 4], (Kind::Float, Device::Cpu));
-        for (b, sequence) in sequences.iter().enumerate() {
-            let n = sequence.len() as i64;
+        for (b, n) in lengths.into_iter().enumerate() {
+            let n = n as i64;
             let alone = x.narrow(0, b as i64, 1).narrow(1, 0, n);
             let (torch, _, _) =
                 alone.lstm(&[&state, &state], &weights, true, 2, 0.0, false, true, true);

@@ -86,7 +86,7 @@ impl Mix {
             });
         }
         match sum {
-            Some(sum) => batch.masked(&sum),
+            Some(sum) => batch.padding.masked(&sum),
             None => Err(crate::Error::Internal("a mix of nothing".to_owned())),
         }
     }

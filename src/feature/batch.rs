@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
-use super::{ElmoBatch, PADDING, PieceBatch, Vocabularies};
+use super::{ElmoBatch, PADDING, Padding, PieceBatch, Vocabularies};
 use crate::Result;
 
 /// Longer words are cut to this many characters for the character network, unless padding is
@@ -26,11 +26,7 @@ pub struct Batch {
     pub spelling: Tensor,
     /// Characters of the longest word.
     pub longest_spelling: i64,
-    /// (B, L): 1 at tokens, 0 at padding; float.
-    pub mask: Tensor,
-    /// (B * L): where each position stands in its sequence reversed, flat; padding stays put.
-    pub reversal: Tensor,
-    pub lengths: Vec<usize>,
+    pub padding: Padding,
     /// What a transformer reads.
     pub pieces: Option<PieceBatch>,
     /// What ELMo reads.
@@ -59,8 +55,6 @@ impl Batch {
         let cells = lengths.len() * length;
         let mut words = vec![PADDING; cells];
         let mut spelling = vec![0_i64; cells];
-        let mut mask = vec![0_f32; cells];
-        let mut reversal: Vec<i64> = (0..cells as i64).collect();
         let mut distinct: HashMap<&str, (i64, i64)> = HashMap::new(); // spelling row, word id
         let mut spelled: Vec<Vec<i64>> = vec![Vec::new()];
         for (b, sequence) in sequences.iter().enumerate() {
@@ -76,8 +70,6 @@ impl Batch {
                 });
                 words[at] = id;
                 spelling[at] = row;
-                mask[at] = 1.0;
-                reversal[at] = (b * length + sequence.len() - 1 - i) as i64;
             }
         }
         let (spellings, sorted) = spell(&spelled, PADDING, MAX_CELLS, device)?;
@@ -102,25 +94,10 @@ impl Batch {
             spellings,
             longest_spelling: longest as i64,
             spelling: to(&spelling, &shape)?,
-            mask: Tensor::f_from_slice(&mask)?.f_view(shape)?.f_to_device(device)?,
-            reversal: to(&reversal, &[cells as i64])?,
-            lengths,
+            padding: Padding::new(lengths, device)?,
             pieces,
             elmo,
         })
-    }
-
-    /// Reverses each sequence in place, padding left at the end: (B, L, D) to (B, L, D).
-    pub fn reverse(&self, x: &Tensor) -> Result<Tensor> {
-        let (batch, length, width) = x.size3()?;
-        Ok(x.f_reshape([-1, width])?
-            .f_index_select(0, &self.reversal)?
-            .f_view([batch, length, width])?)
-    }
-
-    /// Zeroes padding: (B, L, D) to (B, L, D).
-    pub fn masked(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(x.f_mul(&self.mask.f_to_kind(Kind::Float)?.f_unsqueeze(2)?)?)
     }
 }
 
@@ -177,7 +154,7 @@ mod tests {
         assert_eq!(rows(&batch.spelling), [[2, 1, 3], [2, 0, 0]]);
         let spelled = [[0, 0, 0, 0], [4, 0, 0, 0], [2, 4, 1, 1], [3, 4, 1, 1]];
         assert_eq!(rows(&batch.spellings[0]), spelled);
-        assert_eq!(Vec::<i64>::try_from(&batch.reversal).unwrap(), [2, 1, 0, 3, 4, 5]);
+        assert_eq!(Vec::<i64>::try_from(&batch.padding.reversal).unwrap(), [2, 1, 0, 3, 4, 5]);
     }
 
     #[test]

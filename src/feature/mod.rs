@@ -3,6 +3,7 @@
 mod batch;
 mod elmo;
 mod labels;
+mod padding;
 mod pieces;
 mod vocab;
 
@@ -11,6 +12,7 @@ use std::ops::Range;
 pub use batch::{Batch, BatchOptions};
 pub use elmo::{ELMO_CHARACTERS, ELMO_FILL, ElmoBatch};
 pub use labels::{Bioul, TagPart};
+pub use padding::Padding;
 pub use pieces::{PieceBatch, Pieces};
 pub use vocab::{PADDING, UNKNOWN, Vocab, Vocabularies};
 

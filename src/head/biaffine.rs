@@ -41,8 +41,17 @@ pub struct Biaffine {
     /// (WIDTHS, classes).
     width: Tensor,
     classes: i64,
-    max_width: Option<usize>,
+    options: BiaffineOptions,
     fast: Option<Box<FastBiaffine>>,
+}
+
+/// The numbers of the configuration that the head keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct BiaffineOptions {
+    pub hidden: i64,
+    pub max_width: Option<usize>,
+    /// Added to the score of "no mention" when annotating.
+    pub none_score: f64,
 }
 
 impl Biaffine {
@@ -51,10 +60,10 @@ impl Biaffine {
         params: &mut Params,
         prefix: &str,
         input: i64,
-        hidden: i64,
-        max_width: Option<usize>,
+        options: BiaffineOptions,
         labels: usize,
     ) -> Result<Self> {
+        let hidden = options.hidden;
         let classes = labels as i64 + 1;
         let mut end_of = |name: &str| -> Result<(Tensor, Tensor)> {
             let weight = params.get(
@@ -72,16 +81,20 @@ impl Biaffine {
             Init::Normal(0.05),
         )?;
         let width = params.get(&format!("{prefix}.width"), &[WIDTHS, classes], Init::Zeros)?;
-        let fast = params.is_fast().then(|| FastBiaffine::new(&start, &end, &product, &width));
-        Ok(Self {
-            fast: fast.transpose()?.map(Box::new),
-            start,
-            end,
-            product,
-            width,
-            classes,
-            max_width,
-        })
+        let layers = Self { start, end, product, width, classes, options, fast: None };
+        let fast = params.is_fast().then(|| layers.fast()).transpose()?.map(Box::new);
+        Ok(Self { fast, ..layers })
+    }
+
+    fn fast(&self) -> Result<FastBiaffine> {
+        FastBiaffine::new(&self.start, &self.end, &self.product, &self.deciding_width()?)
+    }
+
+    /// What the width adds to scores when annotating: (WIDTHS, classes).
+    fn deciding_width(&self) -> Result<Tensor> {
+        let none = Tensor::f_zeros_like(&self.width)?;
+        let _ = none.f_select(1, 0)?.f_fill_(self.options.none_score)?;
+        Ok(self.width.f_add(&none)?.detach())
     }
 
     /// What the two ends of spans give: (B, L, hidden + 1) each.
@@ -102,6 +115,7 @@ impl Biaffine {
         (start, end): &(Tensor, Tensor),
         rows: Range<i64>,
         columns: Range<i64>,
+        of_width: &Tensor,
     ) -> Result<Tensor> {
         let (batch, _, hidden) = start.size3()?;
         let (height, width) = (rows.end - rows.start, columns.end - columns.start);
@@ -120,14 +134,14 @@ impl Biaffine {
             .f_unsqueeze(0)?
             .f_sub(&position(&rows)?.f_unsqueeze(1)?)?
             .f_clamp(0, WIDTHS - 1)?; // (rows, columns)
-        let bias = self.width.f_index_select(0, &apart.f_view([-1])?)?;
+        let bias = of_width.f_index_select(0, &apart.f_view([-1])?)?;
         Ok(scores.f_add(&bias.f_view([1, height, width, self.classes])?)?)
     }
 
     /// The spans of a sequence of `length` tokens that begin at the tokens `rows`: start and
     /// inclusive end.
     fn spans(&self, length: usize, rows: Range<usize>) -> impl Iterator<Item = (usize, usize)> {
-        let widest = self.max_width.unwrap_or(length);
+        let widest = self.options.max_width.unwrap_or(length);
         let rows = rows.start..rows.end.min(length);
         rows.flat_map(move |i| (i..length.min(i + widest)).map(move |j| (i, j)))
     }
@@ -145,7 +159,7 @@ impl Biaffine {
                 target[cell(b, span)] = label as i64 + 1;
             }
         }
-        let lengths = x.lengths.iter().enumerate();
+        let lengths = x.padding.lengths.iter().enumerate();
         let cells: Vec<i64> = lengths
             .flat_map(|(b, &n)| {
                 self.spans(n, 0..n).map(move |(i, j)| ((b * padded + i) * padded + j) as i64)
@@ -153,7 +167,7 @@ impl Biaffine {
             .collect();
         let device = x.encoded.device();
         let scores = self
-            .scores(&self.ends(x)?, 0..length, 0..length)?
+            .scores(&self.ends(x)?, 0..length, 0..length, &self.width)?
             .f_reshape([-1, self.classes])?
             .f_index_select(0, &Tensor::f_from_slice(&cells)?.f_to_device(device)?)?;
         let loss = if gold.iter().all(GoldSpans::is_complete) {
@@ -199,11 +213,11 @@ impl Biaffine {
         let (length, width) = (length as usize, width as usize);
         let encoded = x.encoded.f_contiguous()?;
         let encoded = values(&encoded)?;
-        let mut found = vec![Vec::new(); x.lengths.len()];
-        for (b, (&tokens, found)) in x.lengths.iter().zip(&mut found).enumerate() {
+        let mut found = vec![Vec::new(); x.padding.lengths.len()];
+        for (b, (&tokens, found)) in x.padding.lengths.iter().zip(&mut found).enumerate() {
             let rows: Vec<usize> = (0..tokens).map(|t| (b * length + t) * width).collect();
             let [starts, ends] = fast.ends(Rows { data: encoded, starts: &rows });
-            let widest = self.max_width.unwrap_or(tokens);
+            let widest = self.options.max_width.unwrap_or(tokens);
             let stride = fast.stride();
             for first in (0..tokens).step_by(ROWS) {
                 let last = tokens.min(first + ROWS);
@@ -225,19 +239,20 @@ impl Biaffine {
     fn plain_spans(&self, x: &SequenceInput) -> Result<Vec<Vec<ScoredSpan>>> {
         let (_, length, _) = x.encoded.size3()?;
         let ends = self.ends(x)?;
-        let widest = self.max_width.map_or(length, |w| w as i64);
-        let mut found = vec![Vec::new(); x.lengths.len()];
+        let of_width = self.deciding_width()?;
+        let widest = self.options.max_width.map_or(length, |w| w as i64);
+        let mut found = vec![Vec::new(); x.padding.lengths.len()];
         for first in (0..length).step_by(ROWS) {
             let rows = first..length.min(first + ROWS as i64);
             let columns = first..length.min(rows.end - 1 + widest);
             let width = (columns.end - columns.start) as usize;
             let probabilities =
-                self.scores(&ends, rows.clone(), columns)?.f_softmax(-1, Kind::Float)?;
+                self.scores(&ends, rows.clone(), columns, &of_width)?.f_softmax(-1, Kind::Float)?;
             let (score, class) = probabilities.f_max_dim(-1, false)?; // (B, rows, columns)
             let score = Vec::<f32>::try_from(score.f_contiguous()?.f_view([-1])?)?;
             let class = Vec::<i64>::try_from(class.f_contiguous()?.f_view([-1])?)?;
             let (first, height) = (first as usize, (rows.end - rows.start) as usize);
-            for (b, &length) in x.lengths.iter().enumerate() {
+            for (b, &length) in x.padding.lengths.iter().enumerate() {
                 for (i, j) in self.spans(length, first..first + height) {
                     let cell = (b * height + i - first) * width + j - first;
                     if class[cell] > 0 {

@@ -107,7 +107,7 @@ impl CrfTagger {
         let mut gradient = vec![0_f32; emissions.len()];
         let mut counts = Counts::new(n);
         let mut loss = 0.0;
-        for (b, &tokens) in x.lengths.iter().enumerate() {
+        for (b, &tokens) in x.padding.lengths.iter().enumerate() {
             let cells = b * row..b * row + tokens * n;
             let sums = chain.sums(&emissions[cells.clone()]);
             chain.expect(&sums, 1.0, &mut gradient[cells.clone()], &mut counts);
@@ -147,7 +147,7 @@ impl CrfTagger {
         let (_, length, n) = logits.size3()?;
         let (row, n) = ((length * n) as usize, n as usize);
         let mut added = vec![FORBIDDEN; row * gold.len()];
-        for (b, (&tokens, gold)) in x.lengths.iter().zip(gold).enumerate() {
+        for (b, (&tokens, gold)) in x.padding.lengths.iter().zip(gold).enumerate() {
             let tags = self.tags.encode(tokens, &gold.spans);
             let is_open = |tag: usize| match self.tags.tag(tag) {
                 (TagPart::Outside, _) => true,
@@ -173,7 +173,7 @@ impl CrfTagger {
     fn log_total(&self, x: &SequenceInput, logits: &Tensor) -> Result<Tensor> {
         let (_, length, _) = logits.size3()?;
         let transitions = self.transitions.f_unsqueeze(0)?;
-        let mask = x.mask.f_to_kind(Kind::Bool)?;
+        let mask = x.padding.mask.f_to_kind(Kind::Bool)?;
         // One split: the gradient of each slice alone would be as large as all of them.
         let emitted = logits.f_unbind(1)?; // L x (B, tags)
         let mut sums = emitted[0].f_add(&self.start)?;
@@ -193,7 +193,7 @@ impl CrfTagger {
         let (_, length, n) = logits.size3()?;
         let (length, n) = (length as usize, n as usize);
         let (mut emitted, mut moved, mut starts, mut ends) = (vec![], vec![], vec![], vec![]);
-        for (b, (&tokens, gold)) in x.lengths.iter().zip(gold).enumerate() {
+        for (b, (&tokens, gold)) in x.padding.lengths.iter().zip(gold).enumerate() {
             let tags = self.tags.encode(tokens, &gold.spans);
             emitted.extend(
                 tags.iter().enumerate().map(|(t, tag)| ((b * length + t) * n + tag) as i64),
@@ -222,7 +222,7 @@ impl CrfTagger {
         let (_, length, n) = logits.size3()?;
         let logits = Vec::<f32>::try_from(logits.f_contiguous()?.f_view([-1])?)?;
         let row = (length * n) as usize;
-        let lengths = x.lengths.iter().enumerate();
+        let lengths = x.padding.lengths.iter().enumerate();
         Ok(lengths
             .map(|(b, tokens)| crf.spans(&logits[b * row..][..tokens * n as usize]))
             .collect())
@@ -247,7 +247,7 @@ impl CrfTagger {
             rows.for_each(|row| emissions.extend_from_slice(&row[..self.tags.len()]));
             crf.spans(&emissions)
         };
-        Ok(x.lengths.iter().enumerate().map(spans).collect())
+        Ok(x.padding.lengths.iter().enumerate().map(spans).collect())
     }
 }
 
@@ -257,6 +257,7 @@ mod tests {
 
     use super::*;
     use crate::Span;
+    use crate::feature::Padding;
 
     const LABELS: usize = 2;
     const WIDTH: i64 = 5;
@@ -267,13 +268,8 @@ mod tests {
         let mut params = Params::random(Device::Cpu);
         let tagger = CrfTagger::new(&mut params, "t", WIDTH, LABELS).unwrap();
         let encoded = Tensor::randn([3, 4, WIDTH], (Kind::Float, Device::Cpu)) * 3.0;
-        let lengths = vec![4, 1, 3];
-        let mask: Vec<f32> = lengths
-            .iter()
-            .flat_map(|n| [0, 1, 2, 3].map(|t| f32::from(u8::from(t < *n))))
-            .collect();
-        let mask = Tensor::from_slice(&mask).view([3, 4]);
-        (tagger, params, SequenceInput { lengths, mask, encoded })
+        let padding = Padding::new(vec![4, 1, 3], Device::Cpu).unwrap();
+        (tagger, params, SequenceInput { padding, encoded })
     }
 
     /// A loss and its gradients by name.

@@ -77,7 +77,12 @@ impl HeadSelection {
         }
         let shape = [batch, length, length, labels];
         let target = Tensor::f_from_slice(&target)?.f_view(shape)?.f_to_device(device)?;
-        let mask = x.mask.f_unsqueeze(2)?.f_mul(&x.mask.f_unsqueeze(1)?)?.f_unsqueeze(3)?;
+        let mask = x
+            .padding
+            .mask
+            .f_unsqueeze(2)?
+            .f_mul(&x.padding.mask.f_unsqueeze(1)?)?
+            .f_unsqueeze(3)?;
         let known: Vec<f32> = gold
             .iter()
             .flat_map(|gold| (0..n).map(|label| f32::from(!gold.open.contains(&label))))
@@ -117,12 +122,12 @@ impl HeadSelection {
         let (batch, length, _) = x.encoded.size3()?;
         let labels = self.output.size()[1] as usize;
         let rows = (PAIRS / (batch * length).max(1)).max(1);
-        let mut found = vec![Vec::new(); x.lengths.len()];
+        let mut found = vec![Vec::new(); x.padding.lengths.len()];
         for from in (0..length).step_by(rows as usize) {
             let count = rows.min(length - from);
             let scores = self.logits(x, from, count)?.f_sigmoid()?.f_contiguous()?.f_view([-1])?;
             let scores = Vec::<f32>::try_from(scores)?;
-            for (b, &tokens) in x.lengths.iter().enumerate() {
+            for (b, &tokens) in x.padding.lengths.iter().enumerate() {
                 for head in from as usize..tokens.min((from + count) as usize) {
                     let row =
                         (b * count as usize + head - from as usize) * length as usize * labels;

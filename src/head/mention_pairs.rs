@@ -7,7 +7,8 @@
 //! logits  = V p(h, t) + b + B[type_h, type_t]
 //! ```
 //!
-//! where `context` is the mean of the encoder between two mentions of one sentence. Labels are
+//! where `h` are the encoder's outputs, or what [`MarkedReader`] makes of them where the configuration has
+//! one, and `context` is their mean between two mentions of one sentence. Labels are
 //! independent (several per pair); a symmetric one is gold in both directions, and its logit the
 //! mean of both. A fact holds between entities, and one pair of their mentions
 //! states it: the logits of an entity pair are the logsumexp over its mention pairs, as in
@@ -20,6 +21,7 @@
 use tch::{Kind, Tensor};
 
 use super::fast::{FastMentionPairs, PairFeatures, linear};
+use super::marked_reader::MarkedReader;
 use super::pair_targets::PairTargets;
 use super::sums::{mean_between, running_sums};
 use super::{DocumentInput, GoldRelations};
@@ -59,6 +61,7 @@ pub struct MentionPairs {
     argument_labels: i64,
     labels: usize,
     options: MentionPairsOptions,
+    reader: Option<MarkedReader>,
     fast: Option<Box<FastMentionPairs>>,
 }
 
@@ -76,6 +79,8 @@ struct Mentions<'a> {
 #[derive(Clone, Debug)]
 pub struct MentionPairsOptions {
     pub hidden: i64,
+    /// Each way's units of the layer that reads sentences with their mentions marked.
+    pub reader_hidden: Option<i64>,
     pub max_sentences: usize,
     pub threshold: f64,
     pub rivalry: f64,
@@ -100,6 +105,12 @@ impl MentionPairs {
         argument_labels: usize,
     ) -> Result<Self> {
         let (hidden, columns, types) = (options.hidden, labels as i64, argument_labels as i64);
+        let reader = options.reader_hidden.map(|own| {
+            let prefix = format!("{prefix}.reader");
+            MarkedReader::new(params, &prefix, [input, own], types, options.feedforward_dropout)
+        });
+        let reader = reader.transpose()?;
+        let input = reader.as_ref().map_or(input, MarkedReader::width);
         let mut get =
             |name: &str, shape: &[i64], init| params.get(&format!("{prefix}.{name}"), shape, init);
         let xavier = Init::XavierUniform;
@@ -129,6 +140,7 @@ impl MentionPairs {
             argument_labels: types,
             labels,
             options,
+            reader,
             fast: None,
         };
         let seen =
@@ -206,7 +218,8 @@ impl MentionPairs {
             // Keeps the graph, so that a document without pairs can stand in a batch.
             return Ok(self.output.1.f_sum(Kind::Float)?.f_mul_scalar(0.0)?);
         }
-        let mentions = self.mentions(x, &spans, allowed, true)?;
+        let rows = self.rows(x, &spans, true, &Cancel::new())?;
+        let mentions = self.mentions(&rows, &spans, allowed, true)?;
         self.pair_loss(&mentions, &groups, &pairs, gold)
     }
 
@@ -270,9 +283,10 @@ impl MentionPairs {
         let far = self.options.max_sentences;
         let pairs = EntityPairs::new(mentions, &groups, &x.sentences, far, allowed.as_ref());
         log::debug!("{} pairs of {} mentions are scored", pairs.len(), mentions.len());
+        let rows = self.rows(x, mentions, false, cancel)?;
         let pool = match &self.fast {
-            Some(fast) => self.fast_pool(fast, x, mentions, &pairs, allowed, cancel)?,
-            None => self.plain_pool(x, mentions, &pairs, allowed, cancel)?,
+            Some(fast) => self.fast_pool(fast, &rows, mentions, &pairs, allowed, cancel)?,
+            None => self.plain_pool(&rows, mentions, &pairs, allowed, cancel)?,
         };
         let MentionPairsOptions { threshold, rivalry, symmetric, calibration, .. } = &self.options;
         Ok(pool.facts(&FactRule {
@@ -283,16 +297,30 @@ impl MentionPairs {
         }))
     }
 
-    fn plain_pool<'a>(
+    /// What the head reads of the tokens, where these are the arguments: (N, input).
+    fn rows(
         &self,
         x: &DocumentInput,
+        mentions: &[(Span, usize)],
+        train: bool,
+        cancel: &Cancel,
+    ) -> Result<Tensor> {
+        match &self.reader {
+            Some(reader) => reader.read(&x.rows, &x.sentences, mentions, train, cancel),
+            None => Ok(x.rows.shallow_clone()),
+        }
+    }
+
+    fn plain_pool<'a>(
+        &self,
+        rows: &Tensor,
         mentions: &[(Span, usize)],
         pairs: &'a EntityPairs,
         allowed: Option<TypePairs>,
         cancel: &Cancel,
     ) -> Result<FactPool<'a>> {
         let mut pool = FactPool::new(pairs, self.labels);
-        let prepared = self.mentions(x, mentions, allowed, false)?;
+        let prepared = self.mentions(rows, mentions, allowed, false)?;
         for start in (0..pairs.len()).step_by(BLOCK) {
             cancel.check()?;
             let block = start..pairs.len().min(start + BLOCK);
@@ -309,14 +337,14 @@ impl MentionPairs {
     fn fast_pool<'a>(
         &self,
         fast: &FastMentionPairs,
-        x: &DocumentInput,
+        rows: &Tensor,
         mentions: &[(Span, usize)],
         pairs: &'a EntityPairs,
         allowed: Option<TypePairs>,
         cancel: &Cancel,
     ) -> Result<FactPool<'a>> {
         let mut pool = FactPool::new(pairs, self.labels);
-        let rows = x.rows.f_contiguous()?;
+        let rows = rows.f_contiguous()?;
         let prepared = fast.mentions(values(&rows)?, mentions);
         for start in (0..pairs.len()).step_by(FAST_BLOCK) {
             cancel.check()?;
@@ -342,21 +370,21 @@ impl MentionPairs {
 
     fn mentions<'a>(
         &self,
-        x: &DocumentInput,
+        rows: &Tensor,
         spans: &'a [(Span, usize)],
         allowed: Option<TypePairs>,
         train: bool,
     ) -> Result<Mentions<'a>> {
         let index = |f: fn(&(Span, usize)) -> i64| -> Result<Tensor> {
             let values: Vec<i64> = spans.iter().map(f).collect();
-            Ok(Tensor::f_from_slice(&values)?.f_to_device(x.rows.device())?)
+            Ok(Tensor::f_from_slice(&values)?.f_to_device(rows.device())?)
         };
         let (first, last) = (index(|m| m.0.first as i64)?, index(|m| m.0.last as i64)?);
-        let sums = running_sums(&x.rows)?;
+        let sums = running_sums(rows)?;
         let vectors = Tensor::f_cat(
             &[
-                x.rows.f_index_select(0, &first)?,
-                x.rows.f_index_select(0, &last.f_sub_scalar(1)?)?,
+                rows.f_index_select(0, &first)?,
+                rows.f_index_select(0, &last.f_sub_scalar(1)?)?,
                 mean_between(&sums, &first, &last)?,
                 self.types.f_index_select(0, &index(|m| m.1 as i64)?)?,
             ],

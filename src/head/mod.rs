@@ -9,6 +9,7 @@ mod crf_tagger;
 mod fast;
 mod head_selection;
 mod kept_spans;
+mod marked_reader;
 mod mention_pairs;
 mod mention_ranking;
 mod pair_targets;
@@ -17,7 +18,7 @@ mod sums;
 
 use std::ops::Range;
 
-pub use biaffine::Biaffine;
+pub use biaffine::{Biaffine, BiaffineOptions};
 pub use coarse_to_fine::CoarseToFine;
 pub use crf_tagger::CrfTagger;
 pub use head_selection::{HeadSelection, TokenRelation};
@@ -25,16 +26,14 @@ pub use mention_pairs::{MentionPairs, MentionPairsOptions};
 pub use mention_ranking::{AntecedentScores, MentionRanking};
 use tch::Tensor;
 
-use crate::feature::Batch;
+use crate::feature::{Batch, Padding};
 use crate::{Result, Span};
 
 /// What a head reads that works sentence by sentence.
 #[derive(Debug)]
 pub struct SequenceInput {
-    /// Tokens of each sentence.
-    pub lengths: Vec<usize>,
-    /// (B, L): 1 at tokens, 0 at padding; float.
-    pub mask: Tensor,
+    /// The tokens of each sentence.
+    pub padding: Padding,
     /// (B, L, D)
     pub encoded: Tensor,
 }
@@ -42,29 +41,25 @@ pub struct SequenceInput {
 impl SequenceInput {
     /// From an encoder's output (B, L, D) of sentences.
     pub fn new(batch: &Batch, encoded: Tensor) -> Self {
-        Self { lengths: batch.lengths.clone(), mask: batch.mask.shallow_clone(), encoded }
+        Self { padding: batch.padding.shallow_clone(), encoded }
     }
 
     /// From rows of tokens (N, D): each sentence is some of them, one after the other.
     pub fn of_rows(rows: &Tensor, sentences: &[Range<usize>]) -> Result<Self> {
         let (device, width) = (rows.device(), rows.size()[1]);
         let lengths: Vec<usize> = sentences.iter().map(Range::len).collect();
-        let longest = lengths.iter().copied().max().unwrap_or(0);
-        let mut index = Vec::with_capacity(sentences.len() * longest);
-        let mut mask = Vec::with_capacity(index.capacity());
-        for tokens in sentences {
-            // Padding reads the last token, and the mask takes it away.
-            index.extend((0..longest).map(|i| (tokens.start + i).min(tokens.end - 1) as i64));
-            mask.extend((0..longest).map(|i| f32::from(u8::from(i < tokens.len()))));
-        }
-        let shape = [sentences.len() as i64, longest as i64];
-        let index = Tensor::f_from_slice(&index)?.f_to_device(device)?;
-        let mask = Tensor::f_from_slice(&mask)?.f_view(shape)?.f_to_device(device)?;
+        let padding = Padding::new(lengths, device)?;
+        let (batch, longest) = padding.mask.size2()?;
+        // Padding reads the last token, and the mask takes it away.
+        let places = |s: &Range<usize>| {
+            let (start, last) = (s.start, s.end.saturating_sub(1));
+            (0..longest as usize).map(move |i| (start + i).min(last) as i64)
+        };
+        let index: Vec<i64> = sentences.iter().flat_map(places).collect();
         let encoded = rows
-            .f_index_select(0, &index)?
-            .f_view([shape[0], shape[1], width])?
-            .f_mul(&mask.f_unsqueeze(2)?)?;
-        Ok(Self { lengths, mask, encoded })
+            .f_index_select(0, &Tensor::f_from_slice(&index)?.f_to_device(device)?)?
+            .f_view([batch, longest, width])?;
+        Ok(Self { encoded: padding.masked(&encoded)?, padding })
     }
 }
 

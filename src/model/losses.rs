@@ -234,10 +234,7 @@ fn golden<'a>(example: &Example, gold: Option<&'a Document>) -> Option<Example<'
 /// The rows of all sequences of a batch, joined without padding: (N, D') and (N, D). One gather,
 /// since the gradient of a slice is as large as what it was cut from.
 fn all_rows(encodings: &Encodings, batch: &Batch) -> Result<Encodings> {
-    let length = batch.words.size()[1] as usize;
-    let rows = batch.lengths.iter().enumerate();
-    let index: Vec<i64> =
-        rows.flat_map(|(b, &n)| (b * length..b * length + n).map(|at| at as i64)).collect();
+    let index = batch.padding.places();
     let index = Tensor::f_from_slice(&index)?.f_to_device(batch.words.device())?;
     encodings.map(|t| Ok(t.f_reshape([-1, t.size()[2]])?.f_index_select(0, &index)?))
 }

@@ -9,8 +9,8 @@ use crate::config::{CharsConfig, ContextConfig, HeadConfig, ModelConfig, TaskKin
 use crate::encode::{Encodings, Graph};
 use crate::feature::{Batch, BatchOptions, Vocabularies};
 use crate::head::{
-    Biaffine, CoarseToFine, CrfTagger, Head, HeadSelection, MentionPairs, MentionPairsOptions,
-    MentionRanking,
+    Biaffine, BiaffineOptions, CoarseToFine, CrfTagger, Head, HeadSelection, MentionPairs,
+    MentionPairsOptions, MentionRanking,
 };
 use crate::params::Params;
 use crate::{Error, Result, embed};
@@ -44,9 +44,10 @@ impl Network {
                 HeadConfig::CrfTagger {} => {
                     Head::CrfTagger(CrfTagger::new(params, &prefix, encoded, labels)?)
                 }
-                &HeadConfig::Biaffine { hidden, max_width } => Head::Biaffine(Biaffine::new(
-                    params, &prefix, encoded, hidden, max_width, labels,
-                )?),
+                &HeadConfig::Biaffine { hidden, max_width, none_score } => {
+                    let options = BiaffineOptions { hidden, max_width, none_score };
+                    Head::Biaffine(Biaffine::new(params, &prefix, encoded, options, labels)?)
+                }
                 &HeadConfig::HeadSelection { hidden, threshold, mean_over_padding, .. } => {
                     Head::HeadSelection(HeadSelection::new(
                         params,
@@ -64,6 +65,7 @@ impl Network {
                     threshold,
                     rivalry,
                     feedforward_dropout,
+                    reader_hidden,
                     symmetric,
                     constrain,
                     between,
@@ -73,6 +75,7 @@ impl Network {
                     let is_symmetric = |label| symmetric.contains(label);
                     let options = MentionPairsOptions {
                         hidden: *hidden,
+                        reader_hidden: *reader_hidden,
                         max_sentences: *max_sentences,
                         threshold: *threshold,
                         rivalry: *rivalry,

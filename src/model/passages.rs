@@ -69,7 +69,7 @@ pub(super) fn sentences_of<'a>(
 
 /// The rows of one sequence of a batch, without padding: (L, W) of (B, L, W).
 pub(super) fn sequence_rows(rows: &Tensor, batch: &Batch, row: usize) -> Result<Tensor> {
-    Ok(rows.f_select(0, row as i64)?.f_narrow(0, 0, batch.lengths[row] as i64)?)
+    Ok(rows.f_select(0, row as i64)?.f_narrow(0, 0, batch.padding.lengths[row] as i64)?)
 }
 
 /// The input of a head that reads documents; `rows` are those of all tokens, in text order.

@@ -70,7 +70,7 @@ impl Elmo {
             .forward(&states)?
             .f_narrow(1, 1, length)? // (B, L, width)
             .f_dropout(self.dropout, train)?;
-        batch.masked(&words)
+        batch.padding.masked(&words)
     }
 
     /// All layers, boundaries included: (B, L + 2, width) each. What stands at padding means
