@@ -10,6 +10,9 @@ use tch::{Device, Kind, Tensor};
 
 use crate::{Error, Result, cpu};
 
+/// Suffix of the tensor that holds the factor of each row of a tensor of signed bytes.
+pub(crate) const ROW_SCALES: &str = ".scale";
+
 /// How a new tensor is filled. Fans are those of a matrix `(out, in, ...)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
@@ -49,9 +52,13 @@ impl Params {
         }
     }
 
-    /// A store of given weights, which must be all that the layers ask for.
+    /// A store of given weights, which must be all that the layers ask for: floats, or bytes with [`ROW_SCALES`].
     pub fn loaded(tensors: BTreeMap<String, Tensor>, device: Device) -> Self {
-        let to = |(name, t): (String, Tensor)| (name, t.to_device(device).to_kind(Kind::Float));
+        let kind = |t: &Tensor| if t.kind() == Kind::Int8 { Kind::Int8 } else { Kind::Float };
+        let to = |(name, t): (String, Tensor)| {
+            let kind = kind(&t);
+            (name, t.to_device(device).to_kind(kind))
+        };
         Self {
             tensors: tensors.into_iter().map(to).collect(),
             used: Default::default(),
@@ -94,6 +101,17 @@ impl Params {
         let tensor = create(shape, init, self.device)?.set_requires_grad(true);
         self.tensors.insert(name.to_owned(), tensor.shallow_clone());
         Ok(tensor)
+    }
+
+    /// The factors of the rows of tensor `name`, (rows), if these are bytes.
+    pub(crate) fn row_scales(&mut self, name: &str) -> Result<Option<Tensor>> {
+        match self.tensors.get(name) {
+            Some(tensor) if tensor.kind() == Kind::Int8 => {
+                let rows = [tensor.size()[0]];
+                self.get(&format!("{name}{ROW_SCALES}"), &rows, Init::Zeros).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// The tensor `name` of `shape`, which is not trained: zeros at first, and what the layer counts

@@ -1,4 +1,4 @@
-//! How much memory a long document takes. Alone in its process: what it measures is the process's.
+//! How much memory models and long documents take. Alone in its process: what it measures is the process's.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -13,11 +13,36 @@ fn status(line: &str) -> usize {
     line.split_whitespace().next().unwrap().parse::<usize>().unwrap() * 1024
 }
 
+/// One after the other: both measure the process.
 #[test]
-fn a_long_document_takes_memory_by_its_tokens() {
+fn memory_stays_within_bounds() {
     common::one_thread();
+    models_come_and_go_in_the_same_memory();
+    a_long_document_takes_memory_by_its_tokens();
+}
+
+fn default_model() -> Model {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/models/default");
-    let model = Model::load(dir.as_ref(), &LoadOptions::default()).unwrap();
+    Model::load(dir.as_ref(), &LoadOptions::default()).unwrap()
+}
+
+fn models_come_and_go_in_the_same_memory() {
+    let text = include_str!("../examples/demo.txt");
+    let load = |times: usize| {
+        for _ in 0..times {
+            default_model().annotate(text, &AnnotateOptions::default()).unwrap();
+        }
+        status("VmRSS:")
+    };
+    // Every worker has loaded one by then.
+    let before = load(20);
+    let after = load(40);
+    // A model is ten times as large, and a hundredth of one a time would be more.
+    assert!(after < before + 4_000_000, "{before} to {after}");
+}
+
+fn a_long_document_takes_memory_by_its_tokens() {
+    let model = default_model();
     let paragraph = include_str!("../examples/demo.txt");
     let annotate = |text: &str| {
         let doc = hmtl::text::tokenize(text);

@@ -43,6 +43,18 @@ pub(crate) fn values(tensor: &Tensor) -> Result<&[f32]> {
     Ok(unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast(), tensor.numel()) })
 }
 
+/// The signed bytes of such a tensor of them.
+pub(crate) fn bytes(tensor: &Tensor) -> Result<&[i8]> {
+    if tensor.device() != Device::Cpu || tensor.f_kind()? != Kind::Int8 || !tensor.is_contiguous() {
+        return Err(Error::Internal("bytes of a tensor that is elsewhere".to_owned()));
+    }
+    if tensor.numel() == 0 {
+        return Ok(&[]);
+    }
+    // SAFETY: as above.
+    Ok(unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast(), tensor.numel()) })
+}
+
 /// A tensor of `shape` with the numbers that `fill` writes; they are zero before.
 pub(crate) fn tensor(shape: &[i64], fill: impl FnOnce(&mut [f32])) -> Result<Tensor> {
     let tensor = Tensor::f_zeros(shape, (Kind::Float, Device::Cpu))?;

@@ -169,7 +169,7 @@ mod tests {
         pool_padding: bool,
         lists: [&[&str]; 2],
     ) -> [Vec<f32>; 2] {
-        let chars = ('a'..='z').map(String::from).collect();
+        let chars = ('a'..='z').map(String::from);
         let vocab = Vocabularies { chars: Vocab::new(chars).unwrap(), ..Default::default() };
         let widths = vec![2, 3];
         let config = CharsConfig::Cnn { size: 4, filters: 6, widths, dropout: 0.0, pool_padding };

@@ -7,15 +7,17 @@ mod maker;
 pub mod pretrained;
 mod transformer;
 pub mod vectors;
+mod word_table;
 
 pub use chars::CharCnn;
 pub use elmo::Elmo;
 use tch::Tensor;
 pub use transformer::{Transformer, window};
+use word_table::WordTable;
 
 use crate::config::{CharsConfig, ContextConfig, EmbeddingConfig, WordsConfig};
-use crate::feature::{Batch, Vocabularies};
-use crate::params::{Init, Params};
+use crate::feature::{Batch, PADDING, Vocabularies};
+use crate::params::Params;
 use crate::{Error, Result, cpu};
 
 /// Name of the word table among the parameters.
@@ -85,7 +87,7 @@ pub struct Distinct {
 pub struct Embedding {
     context: Option<Context>,
     chars: Option<CharCnn>,
-    words: Option<(Tensor, f64)>, // (words, size), and its dropout
+    words: Option<(WordTable, f64)>, // and its dropout
     width: i64,
 }
 
@@ -107,12 +109,8 @@ impl Embedding {
         let words = match &config.words {
             Some(WordsConfig::Table { size, trainable, dropout }) => {
                 width += size;
-                let table = [vocab.words.size(), *size];
-                let words = params.get(WORD_TABLE, &table, Init::Normal(0.1))?;
-                if !trainable {
-                    params.freeze(WORD_TABLE);
-                }
-                Some((words, *dropout))
+                let shape = [vocab.words.size(), *size];
+                Some((WordTable::new(params, shape, *trainable)?, *dropout))
             }
             None => None,
         };
@@ -151,12 +149,7 @@ impl Embedding {
             parts.push(chars.forward(batch, train)?);
         }
         if let Some((table, dropout)) = &self.words {
-            parts.push(
-                table
-                    .f_index_select(0, &batch.words.f_view([-1])?)?
-                    .f_view([rows, length, -1])?
-                    .f_dropout(*dropout, train)?,
-            );
+            parts.push(table.vectors(&batch.words)?.f_dropout(*dropout, train)?);
         }
         let all = match parts.as_slice() {
             [only] => only.shallow_clone(),
@@ -166,21 +159,24 @@ impl Embedding {
     }
 
     /// `chars` has the character vectors of the distinct words, (words, chars).
-    fn distinct(&self, batch: &Batch, chars: &Tensor, table: &Tensor) -> Result<Distinct> {
+    fn distinct(&self, batch: &Batch, chars: &Tensor, table: &WordTable) -> Result<Distinct> {
         let (words, of_chars) = chars.size2()?;
         let ids = Vec::<i64>::try_from(batch.words.f_view([-1])?)?;
         let index = Vec::<i64>::try_from(batch.spelling.f_view([-1])?)?;
-        let (chars, table) = (cpu::values(chars)?, cpu::values(table)?);
+        let chars = cpu::values(chars)?;
         let (of_chars, width) = (of_chars as usize, self.width as usize);
+        // The id of each distinct word: where it stands is all the same.
+        let mut of_word = vec![PADDING; words as usize];
+        index.iter().zip(&ids).for_each(|(&word, &id)| of_word[word as usize] = id);
+        let mut copied = Ok(());
         let rows = cpu::tensor(&[words, self.width], |rows| {
             for (row, chars) in rows.chunks_mut(width).zip(chars.chunks(of_chars)) {
                 row[..of_chars].copy_from_slice(chars);
             }
-            for (&word, &id) in index.iter().zip(&ids) {
-                let row = &mut rows[word as usize * width + of_chars..][..width - of_chars];
-                row.copy_from_slice(&table[id as usize * row.len()..][..row.len()]);
-            }
+            let of_words = rows.chunks_mut(width).map(|row| &mut row[of_chars..]);
+            copied = table.copy(of_word.iter().copied().zip(of_words));
         })?;
+        copied?;
         Ok(Distinct { rows, index: index.into_iter().map(|word| word as usize).collect() })
     }
 }

@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn words_are_lower_cased_and_their_characters_are_not() {
-        let names = |names: &[&str]| Vocab::new(names.iter().map(|n| (*n).to_owned()).collect());
+        let names = |names: &[&str]| Vocab::new(names);
         let vocab = Vocabularies {
             words: names(&["rain"]).unwrap(),
             chars: names(&["R", "r", "a"]).unwrap(),

@@ -20,14 +20,16 @@ use std::fs;
 use std::path::Path;
 
 use indexmap::IndexMap;
+use memmap2::MmapMut;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
+use super::file_bytes::FileBytes;
 use super::{Card, LoadOptions, Network, Precision, weights};
 use crate::config::{CONFIG_FORMAT, ContextConfig, ElmoOptions, ModelConfig};
 use crate::feature::{Pieces, Vocab, Vocabularies};
-use crate::params::Params;
+use crate::params::{Params, ROW_SCALES};
 use crate::{Error, Result, atomic};
 
 /// Version of the layout that this build writes, and the newest that it reads.
@@ -73,13 +75,16 @@ pub struct Parts {
 
 /// What a model directory holds, ready to run.
 #[derive(Debug)]
-pub struct Bundle {
-    pub network: Network,
+pub(crate) struct Bundle {
+    /// Stays here: its tensors may lie in `_memory`.
+    network: Network,
     pub card: Card,
     /// Numbers in all tensors of the model, loaded or not.
     pub parameters: usize,
     /// Those of the network, which shares their memory.
     tensors: BTreeMap<String, Tensor>,
+    /// Where the tensors lie that were not copied: the last to go.
+    _memory: Option<(FileBytes, Option<MmapMut>)>,
 }
 
 impl Parts {
@@ -170,6 +175,15 @@ fn hash(bytes: &[u8]) -> String {
 impl Parts {
     /// Reads and checks a model directory, but for the shapes of its tensors.
     pub fn read(dir: &Path) -> Result<Self> {
+        let floats = |path: &Path, bytes: &[u8]| Ok((weights::read(path, bytes)?, ()));
+        Self::read_with(dir, floats).map(|(parts, ..)| parts)
+    }
+
+    /// `weights` makes tensors of the bytes of their file, which come along, in what memory it says.
+    fn read_with<M>(
+        dir: &Path,
+        weights: impl FnOnce(&Path, &[u8]) -> Result<(BTreeMap<String, Tensor>, M)>,
+    ) -> Result<(Self, FileBytes, M)> {
         fs::read_dir(dir).map_err(|e| Error::io(dir, e))?;
         let path = dir.join(MANIFEST);
         let manifest: Manifest = parse(&path, &read(&path)?)?;
@@ -223,24 +237,34 @@ impl Parts {
             },
         };
         let card = parse(&at(CARD), &files[CARD])?;
-        let tensors = weights::read(&at(WEIGHTS), &files[WEIGHTS])?;
-        Ok(Self { config, vocab, card, tensors })
+        let file = files.remove(WEIGHTS).unwrap_or_default();
+        let (tensors, memory) = weights(&at(WEIGHTS), &file)?;
+        Ok((Self { config, vocab, card, tensors }, file, memory))
     }
 }
 
 impl Bundle {
     /// Loads and checks a model directory, with all tasks or with `tasks` and what they need.
-    pub fn load(dir: &Path, device: Device, options: &LoadOptions) -> Result<Self> {
-        Self::new(Parts::read(dir)?, device, options).map_err(|e| match e {
+    pub(crate) fn load(dir: &Path, device: Device, options: &LoadOptions) -> Result<Self> {
+        // SAFETY: both memories become part of the bundle, whose tensors go first; nobody else is given tensors, but
+        // by `parts`, to write them.
+        let borrow = |path: &Path, bytes: &[u8]| unsafe { weights::borrow(path, bytes) };
+        let (parts, file, floats) = Parts::read_with(dir, borrow)?;
+        let bundle = Self::new(parts, device, options).map_err(|e| match e {
             Error::Config(message) => Error::format(dir.join(WEIGHTS), message),
             other => other,
-        })
+        })?;
+        Ok(Self { _memory: Some((file, floats)), ..bundle })
     }
 
     /// Makes a network of the parts of a model.
     pub(crate) fn new(parts: Parts, device: Device, options: &LoadOptions) -> Result<Self> {
         let Parts { config, vocab, card, tensors } = parts;
-        let parameters = tensors.values().map(Tensor::numel).sum();
+        let is_number = |name: &&String| {
+            let of = name.strip_suffix(ROW_SCALES).and_then(|of| tensors.get(of));
+            of.is_none_or(|of| of.kind() != Kind::Int8)
+        };
+        let parameters = tensors.keys().filter(is_number).map(|name| tensors[name].numel()).sum();
         let mut params = Params::loaded(tensors, device);
         if options.plain {
             params = params.plain();
@@ -252,22 +276,27 @@ impl Bundle {
             params.forget_use();
             network = Network::new(&config.restrict(tasks)?, &vocab, &mut params)?;
         }
-        Ok(Self { network, card, parameters, tensors: params.into_used() })
+        Ok(Self { network, card, parameters, tensors: params.into_used(), _memory: None })
     }
 
-    /// The model in parts, which share the memory of this one.
-    pub(crate) fn parts(&self) -> Parts {
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The model in parts, as floats.
+    pub(crate) fn parts(&self) -> Result<Parts> {
         let config = self.network.config().clone();
         let mut vocab = self.network.vocab().clone();
         vocab.labels.retain(|task, _| config.tasks.contains_key(task));
         let tensor = |(name, tensor): (&String, &Tensor)| (name.clone(), tensor.shallow_clone());
-        let tensors = self.tensors.iter().map(tensor).collect();
-        Parts { config, vocab, card: self.card.clone(), tensors }
+        let mut tensors = self.tensors.iter().map(tensor).collect();
+        weights::to_floats(&mut tensors)?;
+        Ok(Parts { config, vocab, card: self.card.clone(), tensors })
     }
 }
 
-fn pieces(path: &Path, files: &BTreeMap<&str, Vec<u8>>) -> Result<Pieces> {
-    let text = |name| String::from_utf8(files[name].clone()).map_err(|e| e.to_string());
+fn pieces(path: &Path, files: &BTreeMap<&str, FileBytes>) -> Result<Pieces> {
+    let text = |name| String::from_utf8(files[name].to_vec());
     let (Ok(config), Ok(tokenizer)) = (text(TRANSFORMER), text(TOKENIZER)) else {
         return Err(Error::format(path, "or config.json beside it is not valid UTF-8"));
     };
@@ -301,8 +330,8 @@ fn check_labels(
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|e| match e.kind() {
+fn read(path: &Path) -> Result<FileBytes> {
+    FileBytes::read(path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => Error::format(path, "is missing from the model directory"),
         _ => Error::io(path, e),
     })
@@ -314,8 +343,7 @@ fn parse<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T>
 
 fn vocabulary(path: &Path, bytes: &[u8]) -> Result<Vocab> {
     let text = std::str::from_utf8(bytes).map_err(|_| Error::format(path, "is not valid UTF-8"))?;
-    let names = text.split_terminator('\n').map(str::to_owned).collect();
-    Vocab::new(names).map_err(|e| match e {
+    Vocab::new(text.split_terminator('\n')).map_err(|e| match e {
         Error::Config(message) => Error::format(path, message),
         other => other,
     })

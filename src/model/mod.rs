@@ -5,6 +5,7 @@ mod card;
 mod default;
 mod directory;
 mod evaluate;
+mod file_bytes;
 mod gold;
 mod losses;
 mod network;
@@ -14,7 +15,8 @@ pub(crate) mod weights;
 
 pub use annotate::AnnotateOptions;
 pub use card::{Card, Source};
-pub use directory::{Bundle, MODEL_FORMAT, Parts};
+pub(crate) use directory::Bundle;
+pub use directory::{MODEL_FORMAT, Parts};
 pub use evaluate::{Comparison, EvaluateOptions, Evaluation};
 pub use network::Network;
 pub use shared::{LoadOptions, Model};

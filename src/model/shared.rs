@@ -98,7 +98,7 @@ impl Model {
         }
         let load = || Bundle::load(dir, device, options).map(Shared);
         let shared = engine::run(load)?;
-        let all = shared.0.network.config().tasks.keys();
+        let all = shared.0.network().config().tasks.keys();
         let is_wanted = |t: &&String| options.tasks.as_ref().is_none_or(|o| o.contains(t));
         let tasks = all.filter(is_wanted).cloned().collect();
         log::info!("loaded {} in {} ms", dir.display(), start.elapsed().as_millis());
@@ -120,7 +120,7 @@ impl Model {
         engine::run(move || {
             // Captured whole: a part of it would not be `Sync`.
             let shared: &Shared = shared;
-            shared.0.parts().save(dir, precision)
+            shared.0.parts()?.save(dir, precision)
         })
     }
 
@@ -179,7 +179,7 @@ impl Model {
         let shared = self.shared()?;
         if docs.is_empty() {
             // Wrong options are wrong for no documents, too.
-            shared.0.network.config().restrict(options.tasks.as_deref().unwrap_or_default())?;
+            shared.0.network().config().restrict(options.tasks.as_deref().unwrap_or_default())?;
             return Ok(Vec::new());
         }
         let job = |docs| {
@@ -187,7 +187,7 @@ impl Model {
             let shared: &Shared = shared;
             move || {
                 cancel.check()?;
-                let docs = shared.0.network.annotate(docs, options, cancel)?;
+                let docs = shared.0.network().annotate(docs, options, cancel)?;
                 Ok(match options.offsets {
                     OffsetUnit::Byte => docs,
                     unit => docs.iter().map(|doc| to_unit(doc, unit)).collect(),
@@ -204,11 +204,11 @@ impl Model {
     }
 
     pub fn config(&self) -> Result<&ModelConfig> {
-        Ok(self.shared()?.0.network.config())
+        Ok(self.shared()?.0.network().config())
     }
 
     pub fn vocab(&self) -> Result<&Vocabularies> {
-        Ok(self.shared()?.0.network.vocab())
+        Ok(self.shared()?.0.network().vocab())
     }
 
     pub fn card(&self) -> Result<&Card> {

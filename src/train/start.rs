@@ -65,7 +65,8 @@ impl Start {
         let parts =
             Parts { config: config.clone(), vocab: vocab.clone(), card: card.clone(), tensors };
         let load = LoadOptions { tasks: Some(tasks.to_vec()), ..LoadOptions::default() };
-        let network = Bundle::new(parts, device, &load)?.network;
+        let bundle = Bundle::new(parts, device, &load)?;
+        let network = bundle.network();
         let options = AnnotateOptions { singletons: true, ..AnnotateOptions::default() };
         network.annotate(docs, &options, &Cancel::new())
     }

@@ -117,7 +117,7 @@ fn of_context<T>(
 /// The names of a vocabulary, then those that are new.
 fn after(start: &Vocab, names: Vec<String>) -> Vec<String> {
     let new = names.into_iter().filter(|n| !start.contains(n));
-    start.names().cloned().chain(new).collect()
+    start.names().map(str::to_owned).chain(new).collect()
 }
 
 /// The most frequent first, equal ones in their order.
@@ -138,7 +138,7 @@ pub(super) fn word_table(vocab: &Vocab, vectors: &Vectors, rng: &mut ChaCha8Rng)
     let mut table = Vec::with_capacity(vocab.size() as usize * vectors.size);
     let names = [None, None].into_iter().chain(vocab.names().map(Some)); // padding, unknown
     for name in names {
-        match name.and_then(|n| rows.get(n.as_str())) {
+        match name.and_then(|n| rows.get(n)) {
             Some(&row) => table.extend_from_slice(vectors.row(row)),
             None => table.extend((0..vectors.size).map(|_| {
                 // Box and Muller: two uniform draws give a normal one.

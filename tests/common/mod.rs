@@ -69,7 +69,7 @@ pub fn tiny_vocabularies() -> Vocabularies {
     Vocabularies {
         words: Vocab::new(names("maria keller founded nordlicht she sold the company in ."))
             .unwrap(),
-        chars: Vocab::new(('a'..='z').chain('A'..='Z').map(String::from).collect()).unwrap(),
+        chars: Vocab::new(('a'..='z').chain('A'..='Z').map(String::from)).unwrap(),
         labels: [
             ("ner".to_owned(), names("PER ORG LOC")),
             ("emd".to_owned(), names("person place")),

@@ -45,7 +45,7 @@ pub fn vocabularies() -> Vocabularies {
     Vocabularies {
         words: Vocab::new(names("maria keller founded nordlicht she sold the company in ."))
             .unwrap(),
-        chars: Vocab::new(('a'..='z').chain('A'..='Z').map(String::from).collect()).unwrap(),
+        chars: Vocab::new(('a'..='z').chain('A'..='Z').map(String::from)).unwrap(),
         labels: [
             ("ner".to_owned(), names("PER ORG")),
             ("relation".to_owned(), names("founder_of seller_of")),
