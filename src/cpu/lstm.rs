@@ -86,7 +86,7 @@ impl Direction {
         };
         let matrix = |weights: &'_ [f32], width: usize, inputs: Range<usize>| {
             let of_row = |r: usize| &weights[r * width..(r + 1) * width][inputs.clone()];
-            Matrix::new(columns, inputs.len(), |column| row(column).map(of_row))
+            Matrix::new(columns, inputs.len(), |column| row(column).map(of_row)).compact()
         };
         let all = shared + own;
         let bias = |c| row(c).map_or(0.0, |r| weights.bias_ih[r] + weights.bias_hh[r]);

@@ -2,11 +2,14 @@
 //!
 //! Sixteen outputs form a panel, which holds for each input sixteen weights side by side. A kernel
 //! takes `R` rows and `P` panels at once: as many sums as registers can hold hide how long a
-//! multiplication takes, for one row as for many.
+//! multiplication takes, for one row as for many. A single row, as the steps of an LSTM have it, takes as long as
+//! its weights take from the second cache: those that were stored in 16 bits are kept so.
+
+use half::f16;
 
 /// Outputs of a panel: two registers of eight.
 const PANEL: usize = 16;
-/// Rows that go through one panel together when there are many.
+/// The most rows that go through one panel together.
 const ROWS: usize = 6;
 
 /// Weights; see the module.
@@ -15,8 +18,25 @@ pub(crate) struct Matrix {
     inputs: usize,
     /// Outputs, rounded up to whole panels.
     width: usize,
-    /// (panels, inputs, `PANEL`)
-    panels: Vec<f32>,
+    panels: Panels,
+}
+
+/// Weights: (panels, inputs, `PANEL`).
+#[derive(Debug)]
+enum Panels {
+    Single(Vec<f32>),
+    Half(Vec<f16>),
+}
+
+impl Panels {
+    /// As halves, if they all are.
+    fn compact(panels: Vec<f32>) -> Self {
+        let halves: Vec<f16> = panels.iter().map(|&x| f16::from_f32(x)).collect();
+        match panels.iter().zip(&halves).all(|(&x, half)| half.to_f32() == x) {
+            true => Self::Half(halves),
+            false => Self::Single(panels),
+        }
+    }
 }
 
 /// Rows somewhere in a slice.
@@ -28,7 +48,7 @@ pub(crate) struct Rows<'a> {
 }
 
 impl Matrix {
-    /// Of `outputs` rows of weights, each as `row` gives it.
+    /// Of `outputs` rows of weights, each as `row` gives it, for some products.
     pub(crate) fn new<'a>(
         outputs: usize,
         inputs: usize,
@@ -43,7 +63,16 @@ impl Matrix {
                 panels[(panel * inputs + input) * PANEL + column] = weight;
             }
         }
-        Self { inputs, width, panels }
+        Self { inputs, width, panels: Panels::Single(panels) }
+    }
+
+    /// The same for many products.
+    pub(crate) fn compact(self) -> Self {
+        let panels = match self.panels {
+            Panels::Single(panels) => Panels::compact(panels),
+            halves => halves,
+        };
+        Self { panels, ..self }
     }
 
     /// Outputs, rounded up to whole panels: the columns of a product.
@@ -63,57 +92,71 @@ impl Matrix {
         // matrix is only made where the CPU has AVX2.
         #[cfg(target_arch = "x86_64")]
         unsafe {
-            self.product(x, out);
-        }
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn product(&self, x: Rows, out: &mut [f32]) {
-        let width = self.width();
-        let panels = width / PANEL;
-        let many = x.starts.len() / ROWS * ROWS;
-        for panel in 0..panels {
-            for row in (0..many).step_by(ROWS) {
-                // SAFETY: as the caller says.
-                unsafe { self.tile::<ROWS, 1>(x, row, panel, out) };
-            }
-        }
-        // SAFETY: as the caller says.
-        unsafe {
-            match x.starts.len() - many {
-                1 => self.strip::<1, 4>(x, many, out),
-                2 => self.strip::<2, 2>(x, many, out),
-                3 => self.strip::<3, 2>(x, many, out),
-                4 => self.strip::<4, 1>(x, many, out),
-                5 => self.strip::<5, 1>(x, many, out),
-                _ => {}
+            match &self.panels {
+                Panels::Single(panels) => self.product(panels, x, out),
+                Panels::Half(panels) => self.product(panels, x, out),
             }
         }
     }
 
-    /// `R` rows through all panels, `P` at a time.
     #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn strip<const R: usize, const P: usize>(&self, x: Rows, row: usize, out: &mut [f32]) {
-        let panels = self.width() / PANEL;
-        let together = panels / P * P;
+    #[target_feature(enable = "avx2,fma,f16c")]
+    unsafe fn product<W: Weight>(&self, panels: &[W], x: Rows, out: &mut [f32]) {
+        let rows = x.starts.len();
+        // SAFETY, of all: as the caller says.
+        match rows {
+            0 => {}
+            1 => unsafe { self.strip::<W, 1, 4>(panels, x, out) },
+            2 => unsafe { self.strip::<W, 2, 2>(panels, x, out) },
+            3 => unsafe { self.strip::<W, 3, 2>(panels, x, out) },
+            _ => {
+                // As even as can be: a last row alone would have all weights read again for it.
+                let tiles = rows.div_ceil(ROWS);
+                for panel in 0..self.width() / PANEL {
+                    let mut row = 0;
+                    for tile in 0..tiles {
+                        let next = rows * (tile + 1) / tiles;
+                        match next - row {
+                            6 => unsafe { self.tile::<W, 6, 1>(panels, x, row, panel, out) },
+                            5 => unsafe { self.tile::<W, 5, 1>(panels, x, row, panel, out) },
+                            4 => unsafe { self.tile::<W, 4, 1>(panels, x, row, panel, out) },
+                            _ => unsafe { self.tile::<W, 3, 1>(panels, x, row, panel, out) },
+                        }
+                        row = next;
+                    }
+                }
+            }
+        }
+    }
+
+    /// All rows, which are `R`, through all panels, `P` at a time.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    unsafe fn strip<W: Weight, const R: usize, const P: usize>(
+        &self,
+        panels: &[W],
+        x: Rows,
+        out: &mut [f32],
+    ) {
+        let count = self.width() / PANEL;
+        let together = count / P * P;
         for panel in (0..together).step_by(P) {
             // SAFETY: as the caller says.
-            unsafe { self.tile::<R, P>(x, row, panel, out) };
+            unsafe { self.tile::<W, R, P>(panels, x, 0, panel, out) };
         }
-        for panel in together..panels {
+        for panel in together..count {
             // SAFETY: as the caller says.
-            unsafe { self.tile::<R, 1>(x, row, panel, out) };
+            unsafe { self.tile::<W, R, 1>(panels, x, 0, panel, out) };
         }
     }
 
     /// Adds the products of `R` rows with `P` panels.
     #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma")]
+    #[target_feature(enable = "avx2,fma,f16c")]
     #[inline]
-    unsafe fn tile<const R: usize, const P: usize>(
+    unsafe fn tile<W: Weight, const R: usize, const P: usize>(
         &self,
+        panels: &[W],
         x: Rows,
         row: usize,
         panel: usize,
@@ -128,15 +171,15 @@ impl Matrix {
         unsafe {
             let x: [*const f32; R] =
                 std::array::from_fn(|r| x.data.as_ptr().add(x.starts[row + r]));
-            let weights: [*const f32; P] =
-                std::array::from_fn(|p| self.panels.as_ptr().add((panel + p) * inputs * PANEL));
+            let weights: [*const W; P] =
+                std::array::from_fn(|p| panels.as_ptr().add((panel + p) * inputs * PANEL));
             let out: [*mut f32; R] =
                 std::array::from_fn(|r| out.as_mut_ptr().add((row + r) * width + panel * PANEL));
             let mut sums = [[[_mm256_setzero_ps(); 2]; P]; R];
             for k in 0..inputs {
                 let step: [[_; 2]; P] = std::array::from_fn(|p| {
                     let at = weights[p].add(k * PANEL);
-                    [_mm256_loadu_ps(at), _mm256_loadu_ps(at.add(8))]
+                    [W::load(at), W::load(at.add(8))]
                 });
                 for r in 0..R {
                     let x = _mm256_broadcast_ss(&*x[r].add(k));
@@ -158,6 +201,34 @@ impl Matrix {
     }
 }
 
+/// What weights are kept as.
+#[cfg(target_arch = "x86_64")]
+trait Weight: Copy {
+    /// Eight of them as floats. `at` must have as many, and the CPU AVX2 and F16C.
+    unsafe fn load(at: *const Self) -> std::arch::x86_64::__m256;
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Weight for f32 {
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    unsafe fn load(at: *const Self) -> std::arch::x86_64::__m256 {
+        // SAFETY: as the caller says.
+        unsafe { std::arch::x86_64::_mm256_loadu_ps(at) }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Weight for f16 {
+    #[target_feature(enable = "avx2,f16c")]
+    #[inline]
+    unsafe fn load(at: *const Self) -> std::arch::x86_64::__m256 {
+        use std::arch::x86_64::{_mm_loadu_si128, _mm256_cvtph_ps};
+        // SAFETY: as the caller says.
+        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(at.cast())) }
+    }
+}
+
 /// A linear layer, `W x + b`.
 #[derive(Debug)]
 pub(crate) struct Linear {
@@ -169,7 +240,8 @@ impl Linear {
     /// Of weights (outputs, inputs) and a bias, which may be missing.
     pub(crate) fn new(weights: &[f32], bias: Option<&[f32]>, outputs: usize) -> Self {
         let inputs = weights.len() / outputs.max(1);
-        let matrix = Matrix::new(outputs, inputs, |o| Some(&weights[o * inputs..(o + 1) * inputs]));
+        let row = |o: usize| Some(&weights[o * inputs..(o + 1) * inputs]);
+        let matrix = Matrix::new(outputs, inputs, row).compact();
         let mut padded = vec![0.0; matrix.width()];
         if let Some(bias) = bias {
             padded[..outputs].copy_from_slice(bias);
@@ -199,24 +271,28 @@ mod tests {
         if !super::super::is_available() {
             return;
         }
-        let number = |i: usize| ((i * 37 + 11) % 101) as f32 / 101.0 - 0.5;
         for (outputs, inputs) in [(1, 1), (5, 0), (16, 3), (17, 8), (100, 41), (416, 100)] {
-            let weights: Vec<f32> = (0..outputs * inputs).map(number).collect();
-            let bias: Vec<f32> = (0..outputs).map(|i| number(i + 5)).collect();
-            let layer = Linear::new(&weights, Some(&bias), outputs);
-            for rows in 0..15 {
-                let stride = inputs + 2;
-                let x: Vec<f32> = (0..rows * stride).map(|i| number(i + 3)).collect();
-                // Rows in another order than they lie.
-                let starts: Vec<usize> = (0..rows).rev().map(|r| r * stride).collect();
-                let out = layer.forward(Rows { data: &x, starts: &starts });
-                for (r, start) in starts.iter().enumerate() {
-                    for o in 0..outputs {
-                        let dot: f32 =
-                            (0..inputs).map(|k| x[start + k] * weights[o * inputs + k]).sum();
-                        let got = out[r * layer.width() + o];
-                        assert!((got - dot - bias[o]).abs() < 1e-4, "{got} {dot}");
-                    }
+            check(outputs, inputs, |i| ((i * 37 + 11) % 101) as f32 / 101.0 - 0.5);
+            check(outputs, inputs, |i| ((i * 37 + 11) % 101) as f32 / 128.0 - 0.5); // halves
+        }
+    }
+
+    fn check(outputs: usize, inputs: usize, number: impl Fn(usize) -> f32) {
+        let weights: Vec<f32> = (0..outputs * inputs).map(&number).collect();
+        let bias: Vec<f32> = (0..outputs).map(|i| number(i + 5)).collect();
+        let layer = Linear::new(&weights, Some(&bias), outputs);
+        for rows in 0..30 {
+            let stride = inputs + 2;
+            let x: Vec<f32> = (0..rows * stride).map(|i| number(i + 3)).collect();
+            // Rows in another order than they lie.
+            let starts: Vec<usize> = (0..rows).rev().map(|r| r * stride).collect();
+            let out = layer.forward(Rows { data: &x, starts: &starts });
+            for (r, start) in starts.iter().enumerate() {
+                for o in 0..outputs {
+                    let dot: f32 =
+                        (0..inputs).map(|k| x[start + k] * weights[o * inputs + k]).sum();
+                    let got = out[r * layer.width() + o];
+                    assert!((got - dot - bias[o]).abs() < 1e-4, "{got} {dot}");
                 }
             }
         }

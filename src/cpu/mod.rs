@@ -21,7 +21,9 @@ use crate::{Error, Result};
 /// Whether this CPU can run the layers.
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn is_available() -> bool {
-    std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
+    std::arch::is_x86_feature_detected!("avx2")
+        && std::arch::is_x86_feature_detected!("fma")
+        && std::arch::is_x86_feature_detected!("f16c")
 }
 
 #[cfg(not(target_arch = "x86_64"))]
