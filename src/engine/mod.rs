@@ -7,6 +7,7 @@
 //! `HMTL_WORKERS` sets their number; it is otherwise that of the processors, at most
 //! [`MAX_DEFAULT_WORKERS`]. Each operation uses one thread unless [`set_num_threads`] says more.
 
+mod gather;
 mod panics;
 
 use std::cell::Cell;
@@ -16,6 +17,7 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use once_cell::sync::OnceCell;
 
+pub(crate) use gather::Gather;
 pub(crate) use panics::guarded;
 
 use crate::{Error, Result, device};

@@ -3,6 +3,7 @@
 //! Sentences (or passages) of all documents are encoded together, sorted by length; document heads then read
 //! the rows of their document. Only the encoders and heads that the wanted tasks need are run.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use indexmap::IndexMap;
@@ -80,15 +81,16 @@ fn check(doc: &Document) -> Result<()> {
 impl Network {
     /// Annotates tokenized documents; annotations they have are dropped. The result of each does
     /// not depend on the others.
-    pub fn annotate(
+    pub fn annotate<D: Borrow<Document>>(
         &self,
-        docs: &[Document],
+        docs: &[D],
         options: &AnnotateOptions,
         cancel: &Cancel,
     ) -> Result<Vec<Document>> {
         let _guard = tch::no_grad_guard();
         let wanted = self.wanted(options)?;
-        docs.iter().try_for_each(check)?;
+        let docs: Vec<&Document> = docs.iter().map(Borrow::borrow).collect();
+        docs.iter().try_for_each(|doc| check(doc))?;
         let mut annotated = Vec::with_capacity(docs.len());
         let mut start = 0;
         while start < docs.len() {
@@ -135,7 +137,7 @@ impl Network {
         needed
     }
 
-    fn run(&self, docs: &[Document], wanted: &[&str], cancel: &Cancel) -> Result<Vec<Found>> {
+    fn run(&self, docs: &[&Document], wanted: &[&str], cancel: &Cancel) -> Result<Vec<Found>> {
         let needed = self.needed(wanted);
         let mut found: Vec<Found> = docs.iter().map(|_| Found::default()).collect();
         let (whole, by_passage): (Vec<&str>, Vec<&str>) =
@@ -157,7 +159,7 @@ impl Network {
     /// their rows.
     fn run_passages(
         &self,
-        docs: &[Document],
+        docs: &[&Document],
         tasks: &[&str],
         found: &mut [Found],
         cancel: &Cancel,
@@ -167,7 +169,8 @@ impl Network {
         }
         let of =
             |(d, doc)| self.passages(&Example::whole(doc), false).into_iter().map(move |p| (d, p));
-        let mut passages: Vec<(usize, Example)> = docs.iter().enumerate().flat_map(of).collect();
+        let mut passages: Vec<(usize, Example)> =
+            docs.iter().copied().enumerate().flat_map(of).collect();
         let length = |(_, passage): &(usize, Example)| passage.tokens().len();
         passages.sort_by_key(length);
         let mut start = 0;

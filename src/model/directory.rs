@@ -81,6 +81,8 @@ pub(crate) struct Bundle {
     pub card: Card,
     /// Numbers in all tensors of the model, loaded or not.
     pub parameters: usize,
+    /// Whether results are the same bit by bit whatever else is in a batch.
+    exact: bool,
     /// Those of the network, which shares their memory.
     tensors: BTreeMap<String, Tensor>,
     /// Where the tensors lie that were not copied: the last to go.
@@ -269,6 +271,8 @@ impl Bundle {
         if options.plain {
             params = params.plain();
         }
+        // A context embedder always goes through LibTorch.
+        let exact = params.is_fast() && config.embedding.context.is_none();
         let mut network = Network::new(&config, &vocab, &mut params)?;
         params.check_all_used()?;
         if let Some(tasks) = &options.tasks {
@@ -276,7 +280,13 @@ impl Bundle {
             params.forget_use();
             network = Network::new(&config.restrict(tasks)?, &vocab, &mut params)?;
         }
-        Ok(Self { network, card, parameters, tensors: params.into_used(), _memory: None })
+        Ok(Self { network, card, parameters, exact, tensors: params.into_used(), _memory: None })
+    }
+
+    /// Whether the requests of several callers may be one batch: it makes no difference to their results, or, on a
+    /// GPU, one of rounding that is worth it.
+    pub(crate) fn gathers(&self) -> bool {
+        self.exact || self.network.device() != Device::Cpu
     }
 
     pub(crate) fn network(&self) -> &Network {

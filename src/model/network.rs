@@ -118,6 +118,10 @@ impl Network {
         &self.vocab
     }
 
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
     pub fn head(&self, task: &str) -> Option<&Head> {
         self.heads.get(task)
     }

@@ -11,12 +11,16 @@ use tch::Device;
 use super::default::default_dir;
 use super::{AnnotateOptions, Bundle, Card, Parts, Precision};
 use crate::config::{ModelConfig, TaskKind};
+use crate::engine::Gather;
 use crate::feature::Vocabularies;
 use crate::text::{to_unit, tokenize};
 use crate::{Cancel, Document, Error, OffsetUnit, Result, device, engine};
 
 const PIECE_TOKENS: usize = 600;
 const PIECES_PER_WORKER: usize = 4;
+/// Callers with at most so many tokens are served together, up to so many.
+const FEW_TOKENS: usize = 300;
+const TOKENS_TOGETHER: usize = 1200;
 
 /// How to load a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,9 +59,19 @@ impl Default for LoadOptions {
 #[derive(Clone, Debug)]
 pub struct Model {
     weights: Arc<Weights>,
+    /// The requests of callers with little text.
+    small: Arc<Gather<Request, Vec<Document>>>,
     device: String,
     /// The tasks that were asked for; the others serve them.
     tasks: Vec<String>,
+}
+
+/// What one caller wants.
+#[derive(Debug)]
+struct Request {
+    docs: Vec<Document>,
+    options: AnnotateOptions,
+    cancel: Cancel,
 }
 
 /// The network, freed by a worker.
@@ -102,7 +116,7 @@ impl Model {
         let is_wanted = |t: &&String| options.tasks.as_ref().is_none_or(|o| o.contains(t));
         let tasks = all.filter(is_wanted).cloned().collect();
         log::info!("loaded {} in {} ms", dir.display(), start.elapsed().as_millis());
-        Ok(Self { weights: Arc::new(Weights(Some(shared))), device: options.device.clone(), tasks })
+        Ok(Self::of(shared, options.device.clone(), tasks))
     }
 
     /// A model of its parts, on the CPU.
@@ -110,7 +124,11 @@ impl Model {
         let tasks = parts.config.tasks.keys().cloned().collect();
         let shared =
             engine::run(|| Bundle::new(parts, Device::Cpu, &LoadOptions::default()).map(Shared))?;
-        Ok(Self { weights: Arc::new(Weights(Some(shared))), device: "cpu".to_owned(), tasks })
+        Ok(Self::of(shared, "cpu".to_owned(), tasks))
+    }
+
+    fn of(shared: Shared, device: String, tasks: Vec<String>) -> Self {
+        Self { weights: Arc::new(Weights(Some(shared))), small: Arc::default(), device, tasks }
     }
 
     /// Writes the model as a directory, whole or not at all. It replaces an older model there but
@@ -182,20 +200,55 @@ impl Model {
             shared.0.network().config().restrict(options.tasks.as_deref().unwrap_or_default())?;
             return Ok(Vec::new());
         }
+        let tokens: usize = docs.iter().map(|doc| doc.tokens.len()).sum();
+        if tokens <= FEW_TOKENS && shared.0.gathers() {
+            return self.annotate_with_others(shared, docs, options, cancel);
+        }
         let job = |docs| {
             // Captured whole: a part of it would not be `Sync`.
             let shared: &Shared = shared;
             move || {
                 cancel.check()?;
                 let docs = shared.0.network().annotate(docs, options, cancel)?;
-                Ok(match options.offsets {
-                    OffsetUnit::Byte => docs,
-                    unit => docs.iter().map(|doc| to_unit(doc, unit)).collect(),
-                })
+                Ok(in_unit(docs, options.offsets))
             }
         };
         let chunks = chunks(docs, pieces(docs, engine::workers()?));
         Ok(engine::run_all(chunks.into_iter().map(job).collect())?.concat())
+    }
+
+    /// Annotates little text together with what other callers want meanwhile.
+    fn annotate_with_others(
+        &self,
+        shared: &Shared,
+        docs: &[Document],
+        options: &AnnotateOptions,
+        cancel: &Cancel,
+    ) -> Result<Vec<Document>> {
+        let size = |request: &Request| request.docs.iter().map(|d| d.tokens.len()).sum::<usize>();
+        let fits = |before: &[Request], next: &Request| {
+            before.iter().all(|request| request.options == next.options)
+                && before.iter().map(size).sum::<usize>() + size(next) <= TOKENS_TOGETHER
+        };
+        let serve = |requests: &[Request]| {
+            // Captured whole: a part of it would not be `Sync`.
+            let shared: &Shared = shared;
+            let (cancel, none) = match requests {
+                [only] => (&only.cancel, None),
+                // None stops the work of the others; alone, each is asked whether it still wants its own.
+                _ => (&Cancel::new(), requests.iter().find(|r| r.cancel.is_triggered())),
+            };
+            none.map_or(Ok(()), |request| request.cancel.check())?;
+            cancel.check()?;
+            let Some(Request { options, .. }) = requests.first() else { return Ok(Vec::new()) };
+            let docs: Vec<&Document> = requests.iter().flat_map(|r| &r.docs).collect();
+            let docs = shared.0.network().annotate(&docs, options, cancel)?;
+            let mut docs = in_unit(docs, options.offsets).into_iter();
+            Ok(requests.iter().map(|r| docs.by_ref().take(r.docs.len()).collect()).collect())
+        };
+        let request =
+            Request { docs: docs.to_vec(), options: options.clone(), cancel: cancel.clone() };
+        self.small.run(request, fits, serve)
     }
 
     /// The tasks that were loaded, lowest in the hierarchy first.
@@ -246,6 +299,13 @@ impl Model {
 
     fn shared(&self) -> Result<&Shared> {
         self.weights.0.as_ref().ok_or_else(|| Error::Internal("the model was freed".into()))
+    }
+}
+
+fn in_unit(docs: Vec<Document>, unit: OffsetUnit) -> Vec<Document> {
+    match unit {
+        OffsetUnit::Byte => docs,
+        unit => docs.iter().map(|doc| to_unit(doc, unit)).collect(),
     }
 }
 

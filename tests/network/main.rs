@@ -120,7 +120,7 @@ fn only_wanted_tasks_are_reported_though_relations_need_mentions() {
 #[test]
 fn an_unknown_task_is_an_error_that_names_the_known_ones() {
     let (network, _) = network(FLAT);
-    let err = network.annotate(&[], &for_tasks(&["pos"]), &Cancel::new()).unwrap_err();
+    let err = network.annotate::<Document>(&[], &for_tasks(&["pos"]), &Cancel::new()).unwrap_err();
     assert_eq!(err.to_string(), "the model has no task `pos`, only ner, relation, coref");
 }
 
