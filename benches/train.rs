@@ -1,7 +1,7 @@
 //! Training steps a second of each task, through the C API, in one process. Prints one JSON object.
 //!
 //! ```sh
-//! cargo bench --bench train -- DOCUMENT.jsonl MODEL
+//! cargo bench --bench train -- DOCUMENT.jsonl MODEL [TASK...]
 //! ```
 //!
 //! A step learns from all of the document, which has annotations of all tasks, going on from the weights of MODEL
@@ -24,13 +24,15 @@ const TASKS: [&str; 4] = ["ner", "emd", "relation", "coref"];
 fn main() {
     let mut arguments = env::args().skip(1).filter(|a| a != "--bench");
     let (Some(data), Some(model)) = (arguments.next(), arguments.next()) else {
-        eprintln!("usage: train DOCUMENT.jsonl MODEL");
+        eprintln!("usage: train DOCUMENT.jsonl MODEL [TASK...]");
         std::process::exit(2);
     };
     let [data, model] =
         [data, model].map(|p| fs::canonicalize(&p).unwrap_or_else(|e| panic!("{p}: {e}")));
+    let wanted: Vec<String> = arguments.collect();
+    let tasks = TASKS.iter().filter(|t| wanted.is_empty() || wanted.iter().any(|w| w == *t));
     let results: serde_json::Map<String, Value> =
-        TASKS.iter().map(|task| ((*task).to_owned(), measure(task, &data, &model))).collect();
+        tasks.map(|task| ((*task).to_owned(), measure(task, &data, &model))).collect();
     println!("{}", Value::Object(results));
 }
 

@@ -181,61 +181,11 @@ class HmtlTorch(nn.Module):
 
     def relation(self, rows, mentions, sentence_of, keys):
         config = self.config["tasks"]["relation"]
-        if not mentions:
-            return []
-        span = torch.tensor([(a, b) for a, b, *_ in mentions])
-        types = torch.tensor([m[2] for m in mentions])
-        sums = F.pad(rows.double().cumsum(0), (0, 0, 1, 0))
-
-        def mean(first, last):
-            return ((sums[last] - sums[first]) / (last - first).clamp(min=1).unsqueeze(1)).float()
-
-        m = torch.cat(
-            [
-                rows[span[:, 0]],
-                rows[span[:, 1] - 1],
-                mean(span[:, 0], span[:, 1]),
-                self.w["tasks.relation.types"][types],
-            ],
-            1,
-        )
-        m = self.linear(m, "relation.mention").relu()
         groups = self.name_groups(mentions, keys)
-        sentence = [sentence_of[a] for a, *_ in mentions]
-        order = sorted(range(len(mentions)), key=lambda i: mentions[i][:2])
-        pairs = []
-        for at, a in enumerate(order):
-            for b in order[at + 1 :]:
-                if sentence[b] - sentence[a] > config["max_sentences"]:
-                    break
-                if groups[a] != groups[b]:
-                    pairs += [(a, b), (b, a)]
+        pairs, group, entities, logits = self.pair_logits(rows, mentions, groups, sentence_of)
         if not pairs:
             return []
-        head, tail = torch.tensor(pairs).T
-        apart = (torch.tensor(sentence)[head] - torch.tensor(sentence)[tail]).abs()
-        low, high = torch.minimum(span[head, 1], span[tail, 1]), torch.maximum(span[head, 0], span[tail, 0])
-        high = torch.where((apart == 0) & (low < high), high, low)
-        distance = span[head, 0] - span[tail, 0]
-        half = len(self.w["tasks.relation.distance"]) // 2
-        bucket = torch.tensor([int(d).bit_length() for d in distance.abs()]).clamp(max=half - 1)
-        bucket = torch.where(distance < 0, bucket, bucket + half)
-        x = (
-            self.linear(mean(low, high), "relation.context")
-            + self.linear(m, "relation.head")[head]
-            + self.linear(m, "relation.tail")[tail]
-            + self.linear(m[head] * m[tail], "relation.product")
-            + self.w["tasks.relation.distance"][bucket]
-            + self.w["tasks.relation.sentences"][apart.clamp(max=5)]
-        )
-        logits = (
-            self.linear(x.relu(), "relation.output") + self.w["tasks.relation.type_bias"][types[head], types[tail]]
-        )
-        logits = logits.clamp(-30, 30).double()
-        entities, group = {}, []
-        for a, b in pairs:
-            group.append(entities.setdefault((groups[a], groups[b]), len(entities)))
-        group = torch.tensor(group)
+        logits = logits.double()
         odds = torch.zeros(len(entities), logits.shape[1], dtype=torch.double).index_add_(0, group, logits.exp())
         probability = odds / (1 + odds)
         heads = [key[0] for key in entities]
@@ -256,6 +206,63 @@ class HmtlTorch(nn.Module):
             score = torch.sigmoid(scale * odds[g, label].log() + shift).item()
             found.append((mentions[pairs[k][0]][:2], mentions[pairs[k][1]][:2], label, score))
         return found
+
+    def pair_logits(self, rows, mentions, groups, sentence_of):
+        """Pairs of mentions of two groups, the pair of groups of each, these pairs, and logits (pairs, labels)."""
+        config = self.config["tasks"]["relation"]
+        if not mentions:
+            return [], None, {}, None
+        span = torch.tensor([(a, b) for a, b, *_ in mentions])
+        types = torch.tensor([m[2] for m in mentions])
+        sums = F.pad(rows.double().cumsum(0), (0, 0, 1, 0))
+
+        def mean(first, last):
+            return ((sums[last] - sums[first]) / (last - first).clamp(min=1).unsqueeze(1)).float()
+
+        m = torch.cat(
+            [
+                rows[span[:, 0]],
+                rows[span[:, 1] - 1],
+                mean(span[:, 0], span[:, 1]),
+                self.w["tasks.relation.types"][types],
+            ],
+            1,
+        )
+        m = self.linear(m, "relation.mention").relu()
+        sentence = [sentence_of[a] for a, *_ in mentions]
+        order = sorted(range(len(mentions)), key=lambda i: mentions[i][:2])
+        pairs = []
+        for at, a in enumerate(order):
+            for b in order[at + 1 :]:
+                if sentence[b] - sentence[a] > config["max_sentences"]:
+                    break
+                if groups[a] != groups[b]:
+                    pairs += [(a, b), (b, a)]
+        if not pairs:
+            return [], None, {}, None
+        head, tail = torch.tensor(pairs).T
+        apart = (torch.tensor(sentence)[head] - torch.tensor(sentence)[tail]).abs()
+        low, high = torch.minimum(span[head, 1], span[tail, 1]), torch.maximum(span[head, 0], span[tail, 0])
+        high = torch.where((apart == 0) & (low < high), high, low)
+        distance = span[head, 0] - span[tail, 0]
+        half = len(self.w["tasks.relation.distance"]) // 2
+        bucket = torch.tensor([int(d).bit_length() for d in distance.abs()]).clamp(max=half - 1)
+        bucket = torch.where(distance < 0, bucket, bucket + half)
+        x = (
+            self.linear(mean(low, high), "relation.context")
+            + self.linear(m, "relation.head")[head]
+            + self.linear(m, "relation.tail")[tail]
+            + self.linear(m[head] * m[tail], "relation.product")
+            + self.w["tasks.relation.distance"][bucket]
+            + self.w["tasks.relation.sentences"][apart.clamp(max=5)]
+        )
+        logits = (
+            self.linear(x.relu(), "relation.output") + self.w["tasks.relation.type_bias"][types[head], types[tail]]
+        )
+        entities, group = {}, []
+        for a, b in pairs:
+            group.append(entities.setdefault((groups[a], groups[b]), len(entities)))
+        return pairs, torch.tensor(group), entities, logits.clamp(-30, 30)
 
     @staticmethod
     def name_groups(mentions, keys):
@@ -441,6 +448,9 @@ class HmtlTorch(nn.Module):
                 for c in doc["clusters"]
             ]
             return self.coref_loss(*self.antecedents(*rows, starts, [w for s in sentences for w in s]), clusters)
+        if task == "relation":
+            rows = torch.cat([out["rel"][k, :n] for k, n in enumerate(lengths)])
+            return self.relation_loss(rows, doc, [k for k, n in enumerate(lengths) for _ in range(n)])
         gold = [[] for _ in sentences]
         for m in doc["mentions"]:
             if task in m["labels"]:
@@ -478,6 +488,24 @@ class HmtlTorch(nn.Module):
             for a, b, label in spans:
                 row[a, b - 1] = label + 1
         return F.cross_entropy(scores[wanted], target[wanted], reduction="sum") / len(gold)
+
+    def relation_loss(self, rows, doc, sentence_of):
+        mentions, groups, place = [], [], {}
+        for at, m in enumerate(doc["mentions"]):
+            if "ner" in m["labels"]:
+                place[at] = len(mentions)
+                label = self.labels["ner"].index(m["labels"]["ner"]["label"])
+                mentions.append((m["first_token"], m["last_token"], label, None))
+                # An entity is a cluster, or a mention alone.
+                groups.append(("cluster", m["cluster"]) if m.get("cluster") is not None else ("mention", at))
+        _, group, entities, logits = self.pair_logits(rows, mentions, groups, sentence_of)
+        odds = torch.zeros(len(entities), logits.shape[1]).index_add(0, group, logits.exp())
+        target = torch.zeros_like(odds)
+        for r in doc["relations"]:
+            pair = entities.get((groups[place[r["head"]]], groups[place[r["tail"]]]))
+            if pair is not None:
+                target[pair, self.labels["relation"].index(r["label"])] = 1
+        return F.binary_cross_entropy_with_logits(odds.log(), target, reduction="sum") / len(entities)
 
     @staticmethod
     def coref_loss(kept, spans, mention, other, scores, clusters):

@@ -22,7 +22,7 @@ from timing import figures, timed, unit
 def training(folder, doc):
     """Steps on a document, each task with a model and an optimizer of its own."""
     steps = {}
-    for task in ("ner", "emd", "coref"):
+    for task in ("ner", "emd", "relation", "coref"):
         model = HmtlTorch(folder).requires_grad_(True)
         learned = [
             w.requires_grad_(name != "embedding.words.weight")
