@@ -7,7 +7,7 @@ use tch::Tensor;
 use super::Network;
 use super::gold::gold_clusters;
 use super::passages::{document_input, sentence_input, sentences_of, words};
-use crate::config::Unit;
+use crate::config::{CharsConfig, Unit};
 use crate::encode::Encodings;
 use crate::feature::{Batch, Example};
 use crate::head::{Head, SequenceInput};
@@ -15,6 +15,9 @@ use crate::{Document, Error, Result};
 
 /// Passages of documents encoded at a time.
 const PASSAGES: usize = 16;
+/// Sentences are encoded together whose lengths differ by less than this factor, or that are few tokens.
+const SPREAD: f64 = 1.5;
+const FEW_TOKENS: usize = 128;
 
 /// Examples as the encoders read them.
 struct Reading<'a> {
@@ -70,12 +73,19 @@ impl Network {
     ) -> Result<Option<Tensor>> {
         let config = &self.config.tasks[task];
         match &self.heads[task] {
-            Head::CrfTagger(head) => self.sentence_loss(task, gold, reading, |x, sentences| {
+            Head::CrfTagger(head) => self.group_losses(task, gold, reading, |x, sentences| {
                 head.loss(x, &self.gold_spans(task, sentences))
             }),
-            Head::Biaffine(head) => self.sentence_loss(task, gold, reading, |x, sentences| {
-                head.loss(x, &self.gold_spans(task, sentences))
-            }),
+            Head::Biaffine(head) => {
+                // A mean over sentences: each group counts by how many it has.
+                let count = std::cell::Cell::new(0);
+                let sum = self.group_losses(task, gold, reading, |x, sentences| {
+                    count.set(count.get() + sentences.len());
+                    let mean = head.loss(x, &self.gold_spans(task, sentences))?;
+                    Ok(mean.f_mul_scalar(sentences.len() as i64)?)
+                })?;
+                Ok(sum.map(|sum| sum.f_div_scalar(count.get().max(1) as i64)).transpose()?)
+            }
             Head::HeadSelection(head) => self.sentence_loss(task, gold, reading, |x, sentences| {
                 head.loss(x, &self.gold_token_relations(task, sentences))
             }),
@@ -97,7 +107,42 @@ impl Network {
         }
     }
 
-    /// A loss over the sentences of all documents.
+    /// The sum of a loss over the sentences of each group.
+    fn group_losses(
+        &self,
+        task: &str,
+        gold: &[Option<&Document>],
+        reading: &Reading,
+        loss: impl Fn(&SequenceInput, &[Example]) -> Result<Tensor>,
+    ) -> Result<Option<Tensor>> {
+        let mut sum = None;
+        for group in &reading.groups {
+            let own = |(row, &p): (usize, &usize)| {
+                let (e, passage) = &reading.passages[p];
+                Some((row, golden(passage, gold[*e])?))
+            };
+            let (rows, own): (Vec<usize>, Vec<Example>) =
+                group.passages.iter().enumerate().filter_map(own).unzip();
+            if own.is_empty() {
+                continue;
+            }
+            let own: Vec<&Example> = own.iter().collect();
+            let encoded = &group.encodings[task].encoded;
+            let (_, length, width) = encoded.size3()?;
+            let (x, sentences) = if own.len() == group.passages.len() {
+                sentence_input(&group.batch, encoded, &own)?
+            } else {
+                let starts: Vec<usize> = rows.iter().map(|row| row * length as usize).collect();
+                let (places, sentences) = sentences_of(&own, &starts);
+                let rows = encoded.f_reshape([-1, width])?;
+                (SequenceInput::of_rows(&rows, &places)?, sentences)
+            };
+            sum = Some(added(sum, loss(&x, &sentences)?)?);
+        }
+        Ok(sum)
+    }
+
+    /// A loss over the sentences of all documents together.
     fn sentence_loss(
         &self,
         task: &str,
@@ -150,16 +195,12 @@ impl Network {
             let index = Tensor::f_from_slice(&reading.index_of(*e))?.f_to_device(self.device)?;
             let own = all.map(|rows| Ok(rows.f_index_select(0, &index)?))?;
             let loss = loss(head.token_rows(&own.encoded, &own.inputs, true)?, example)?;
-            sum = Some(match sum {
-                Some(sum) => sum.f_add(&loss)?,
-                None => loss,
-            });
+            sum = Some(added(sum, loss)?);
         }
         Ok(sum)
     }
 
-    /// Encodes examples for `tasks`, with the dropout of training. Sentences are one batch;
-    /// passages of documents are encoded by length, some at a time, so that little is padding.
+    /// Encodes examples for `tasks`, with the dropout of training, by length, some at a time, so that little is padding.
     fn read<'a>(&self, tasks: &[&str], examples: &'a [Example<'a>]) -> Result<Reading<'a>> {
         let whole = tasks.iter().any(|t| self.reads_whole_documents(t));
         let passages: Vec<(usize, Example)> = examples
@@ -169,13 +210,19 @@ impl Network {
             .filter(|(_, passage)| !passage.tokens().is_empty())
             .collect();
         let mut order: Vec<usize> = (0..passages.len()).collect();
-        let mut size = passages.len();
-        if tasks.iter().any(|t| self.config.tasks[*t].head.unit() == Unit::Document) {
-            order.sort_by_key(|&p| passages[p].1.tokens().len());
-            size = PASSAGES;
-        }
+        let length = |p: usize| passages[p].1.tokens().len();
+        let groups_of: Vec<&[usize]> =
+            if tasks.iter().any(|t| self.config.tasks[*t].head.unit() == Unit::Document) {
+                order.sort_by_key(|&p| length(p));
+                order.chunks(PASSAGES).collect()
+            } else if tasks.iter().all(|t| self.reads_in_groups(t)) {
+                order.sort_by_key(|&p| length(p));
+                alike(&order, length)
+            } else {
+                vec![&order]
+            };
         let mut groups = Vec::new();
-        for some in order.chunks(size) {
+        for some in groups_of {
             let sequences: Vec<Vec<&str>> = some.iter().map(|&p| words(&passages[p].1)).collect();
             let batch = self.batch(&sequences)?;
             let encodings = self.train_encodings(tasks, &batch)?;
@@ -188,6 +235,15 @@ impl Network {
             next += passages[p].1.tokens().len();
         }
         Ok(Reading { examples, passages, groups, starts })
+    }
+
+    /// Whether it makes no difference to the loss of a task which sentences are encoded together.
+    fn reads_in_groups(&self, task: &str) -> bool {
+        matches!(self.heads[task], Head::CrfTagger(_) | Head::Biaffine(_))
+            && !matches!(
+                &self.config.embedding.chars,
+                Some(CharsConfig::Cnn { pool_padding: true, .. })
+            )
     }
 
     /// Runs the encoders of `tasks` and those below them; the encodings of each task.
@@ -224,6 +280,28 @@ impl Reading<'_> {
         own.flat_map(|((_, p), &start)| (start..start + p.tokens().len()).map(|at| at as i64))
             .collect()
     }
+}
+
+fn added(sum: Option<Tensor>, loss: Tensor) -> Result<Tensor> {
+    match sum {
+        Some(sum) => Ok(sum.f_add(&loss)?),
+        None => Ok(loss),
+    }
+}
+
+/// Cuts passages in the order of their lengths where these differ too much.
+fn alike(order: &[usize], length: impl Fn(usize) -> usize) -> Vec<&[usize]> {
+    let (mut groups, mut start, mut tokens) = (Vec::new(), 0, 0);
+    for (at, &p) in order.iter().enumerate() {
+        let longest = SPREAD * length(order[start]) as f64;
+        if tokens >= FEW_TOKENS && length(p) as f64 > longest {
+            groups.push(&order[start..at]);
+            (start, tokens) = (at, 0);
+        }
+        tokens += length(p);
+    }
+    groups.push(&order[start..]);
+    groups
 }
 
 /// The same part of the document with the gold, if there is one.

@@ -1,7 +1,7 @@
 //! What examples teach, and that it is learned.
 
 use hmtl::feature::Example;
-use hmtl::{DocumentBuilder, Span};
+use hmtl::{Document, DocumentBuilder, Span};
 
 use crate::small::{FLAT, NESTED, doc, gold, loss, network};
 
@@ -92,5 +92,51 @@ fn every_loss_falls_by_gradient_descent() {
             let (first, last) = (losses[0], losses[59]);
             assert!(last < 0.9 * first, "{task}: {first} to {last}");
         }
+    }
+}
+
+/// Sentences of many lengths with gold mentions.
+fn sentences_of_many_lengths() -> Document {
+    let words = ["Maria", "Keller", "sold", "the", "company", "in", "Nordlicht"];
+    let sentence = |n: usize| (0..n).map(|i| words[(i * i + n) % 7]).collect::<Vec<_>>().join(" ");
+    let lengths = [90, 3, 40, 1, 17, 5, 60, 28, 2, 33, 90, 11];
+    let sentences = lengths.map(sentence);
+    let mut build = DocumentBuilder::new(doc(&sentences.each_ref().map(String::as_str)));
+    let mut start = 0;
+    for (at, n) in lengths.into_iter().enumerate() {
+        let label = if at % 2 == 0 { "PER" } else { "ORG" };
+        build.label(Span::new(start, start + n.min(2)), "ner", label, None);
+        start += n;
+    }
+    build.finish()
+}
+
+#[test]
+fn a_loss_is_that_of_its_sentences_whatever_they_are_encoded_with() {
+    let document = sentences_of_many_lengths();
+    let examples: Vec<Example> =
+        (0..12).map(|s| Example { document: &document, sentences: s..s + 1 }).collect();
+    // A CRF's is a sum, a biaffine's a mean.
+    for (config, is_mean) in [(FLAT, false), (NESTED, true)] {
+        let (network, _) = network(config);
+        let value = |loss: tch::Tensor| f64::try_from(loss).unwrap();
+        let alone: Vec<f64> = examples
+            .iter()
+            .map(|e| value(network.loss("ner", std::slice::from_ref(e)).unwrap()))
+            .collect();
+        let expected = |of: &dyn Fn(usize) -> bool| {
+            let own: Vec<f64> = (0..12).filter(|&s| of(s)).map(|s| alone[s]).collect();
+            own.iter().sum::<f64>() / if is_mean { own.len() as f64 } else { 1.0 }
+        };
+        let together = value(network.loss("ner", &examples).unwrap());
+        assert!((together / expected(&|_| true) - 1.0).abs() < 1e-4);
+        // Some have no gold for the task.
+        let learned = |s: usize| !s.is_multiple_of(3);
+        let gold: Vec<Option<&Document>> =
+            (0..12).map(|s| learned(s).then_some(&document)).collect();
+        let some = network.losses(&examples, &[("ner", &gold)]).unwrap().remove(0).unwrap();
+        assert!((value(some) / expected(&learned) - 1.0).abs() < 1e-4);
+        let none: Vec<Option<&Document>> = vec![None; 12];
+        assert!(network.losses(&examples, &[("ner", &none)]).unwrap()[0].is_none());
     }
 }
