@@ -39,7 +39,7 @@ pub struct AnnotateOptions {
 
 /// What the heads found in one document.
 #[derive(Default)]
-struct Found {
+pub(super) struct Found {
     /// By task, in positions of the document.
     spans: HashMap<String, Vec<ScoredSpan>>,
     token_relations: HashMap<String, Vec<TokenRelation>>,
@@ -50,9 +50,23 @@ struct Found {
     rows: HashMap<String, Vec<(usize, Tensor)>>,
 }
 
+impl Found {
+    /// Adds what was found in another part of the document.
+    pub(super) fn extend(&mut self, other: Self) {
+        fn join<T>(all: &mut HashMap<String, Vec<T>>, more: HashMap<String, Vec<T>>) {
+            more.into_iter().for_each(|(task, found)| all.entry(task).or_default().extend(found));
+        }
+        join(&mut self.spans, other.spans);
+        join(&mut self.token_relations, other.token_relations);
+        join(&mut self.relations, other.relations);
+        join(&mut self.clusters, other.clusters);
+        join(&mut self.rows, other.rows);
+    }
+}
+
 /// Refuses a document whose sentences do not list its tokens in order, or whose tokens do not lie
 /// in its text in order: what follows counts on both.
-fn check(doc: &Document) -> Result<()> {
+pub(super) fn check(doc: &Document) -> Result<()> {
     let name = doc.id.as_deref().unwrap_or("without id");
     let bad = |what: String| Err(Error::invalid(format!("document {name}: {what}")));
     if doc.offsets != OffsetUnit::Byte {
@@ -110,7 +124,7 @@ impl Network {
     }
 
     /// The wanted tasks, in the model's order.
-    fn wanted(&self, options: &AnnotateOptions) -> Result<Vec<&str>> {
+    pub(super) fn wanted(&self, options: &AnnotateOptions) -> Result<Vec<&str>> {
         let Some(names) = &options.tasks else {
             return Ok(self.heads.keys().map(String::as_str).collect());
         };
@@ -125,7 +139,7 @@ impl Network {
     }
 
     /// The wanted tasks and those whose predictions they read, the latter first.
-    fn needed<'a>(&'a self, wanted: &[&'a str]) -> Vec<&'a str> {
+    pub(super) fn needed<'a>(&'a self, wanted: &[&'a str]) -> Vec<&'a str> {
         let is_needed = |task: &str| {
             wanted.iter().any(|w| {
                 *w == task || self.config.tasks[*w].head.needs().any(|needed| needed == task)
@@ -138,28 +152,45 @@ impl Network {
     }
 
     fn run(&self, docs: &[&Document], wanted: &[&str], cancel: &Cancel) -> Result<Vec<Found>> {
-        let needed = self.needed(wanted);
         let mut found: Vec<Found> = docs.iter().map(|_| Found::default()).collect();
-        let (whole, by_passage): (Vec<&str>, Vec<&str>) =
-            needed.iter().partition(|t| self.reads_whole_documents(t));
-        self.run_passages(docs, &by_passage, &mut found, cancel)?;
-        for (doc, found) in docs.iter().zip(&mut found) {
+        let by_passage: Vec<&str> =
+            self.needed(wanted).into_iter().filter(|t| !self.reads_whole_documents(t)).collect();
+        let mut passages = Vec::new();
+        for (d, &doc) in docs.iter().enumerate() {
+            let own = self.passages(&Example::whole(doc), false).into_iter();
+            passages.extend(own.map(|passage| (d, passage)));
+        }
+        self.run_passages(passages, &by_passage, &mut found, cancel)?;
+        self.run_documents(docs, wanted, &mut found, cancel)?;
+        Ok(found)
+    }
+
+    /// Runs the heads that read documents.
+    pub(super) fn run_documents(
+        &self,
+        docs: &[&Document],
+        wanted: &[&str],
+        found: &mut [Found],
+        cancel: &Cancel,
+    ) -> Result<()> {
+        let needed = self.needed(wanted);
+        for (doc, found) in docs.iter().zip(found) {
             if doc.tokens.is_empty() {
                 continue;
             }
             for &task in &needed {
                 cancel.check()?;
-                self.run_document(doc, task, whole.contains(&task), found, cancel)?;
+                self.run_document(doc, task, self.reads_whole_documents(task), found, cancel)?;
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Encodes passages and runs the heads that read sentences; the heads that read documents get
-    /// their rows.
-    fn run_passages(
+    /// their rows. Each passage comes with the number of its document in `found`.
+    pub(super) fn run_passages(
         &self,
-        docs: &[&Document],
+        mut passages: Vec<(usize, Example)>,
         tasks: &[&str],
         found: &mut [Found],
         cancel: &Cancel,
@@ -167,10 +198,6 @@ impl Network {
         if tasks.is_empty() {
             return Ok(());
         }
-        let of =
-            |(d, doc)| self.passages(&Example::whole(doc), false).into_iter().map(move |p| (d, p));
-        let mut passages: Vec<(usize, Example)> =
-            docs.iter().copied().enumerate().flat_map(of).collect();
         let length = |(_, passage): &(usize, Example)| passage.tokens().len();
         passages.sort_by_key(length);
         let mut start = 0;
@@ -316,7 +343,7 @@ impl Network {
     }
 
     /// Puts what was found into one document.
-    fn assemble(
+    pub(super) fn assemble(
         &self,
         doc: &Document,
         found: Found,

@@ -7,6 +7,7 @@ mod directory;
 mod evaluate;
 mod file_bytes;
 mod gold;
+mod long;
 mod losses;
 mod network;
 mod passages;

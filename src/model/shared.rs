@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tch::Device;
 
 use super::default::default_dir;
+use super::long::is_long;
 use super::{AnnotateOptions, Bundle, Card, Parts, Precision};
 use crate::config::{ModelConfig, TaskKind};
 use crate::engine::Gather;
@@ -79,7 +80,7 @@ struct Request {
 struct Weights(Option<Shared>);
 
 #[derive(Debug)]
-struct Shared(Bundle);
+pub(super) struct Shared(pub(super) Bundle);
 
 // SAFETY: a `Tensor` is a pointer to a reference-counted object, with an atomic count, and LibTorch
 // lets any threads read one at once. After loading, a network is only read: `annotate` takes
@@ -204,6 +205,11 @@ impl Model {
         if tokens <= FEW_TOKENS && shared.0.gathers() {
             return self.annotate_with_others(shared, docs, options, cancel);
         }
+        if let [doc] = docs
+            && is_long(doc)
+        {
+            return Ok(vec![self.annotate_long(shared, doc, options, cancel)?]);
+        }
         let job = |docs| {
             // Captured whole: a part of it would not be `Sync`.
             let shared: &Shared = shared;
@@ -302,14 +308,14 @@ impl Model {
     }
 }
 
-fn in_unit(docs: Vec<Document>, unit: OffsetUnit) -> Vec<Document> {
+pub(super) fn in_unit(docs: Vec<Document>, unit: OffsetUnit) -> Vec<Document> {
     match unit {
         OffsetUnit::Byte => docs,
         unit => docs.iter().map(|doc| to_unit(doc, unit)).collect(),
     }
 }
 
-fn only(mut docs: Vec<Document>) -> Result<Document> {
+pub(super) fn only(mut docs: Vec<Document>) -> Result<Document> {
     docs.pop().ok_or_else(|| Error::Internal("no document for a text".into()))
 }
 

@@ -9,11 +9,11 @@ mod spans;
 
 use hmtl::feature::Example;
 use hmtl::head::{DocumentInput, Head};
-use hmtl::model::AnnotateOptions;
-use hmtl::{Cancel, Document, Error, Span};
+use hmtl::model::{AnnotateOptions, Card, Parts};
+use hmtl::{Cancel, Document, Error, Model, Span};
 use tch::{Device, Kind, Tensor};
 
-use crate::small::{FLAT, NESTED, annotate, assert_same, doc, for_tasks, network};
+use crate::small::{FLAT, NESTED, annotate, assert_same, doc, for_tasks, network, vocabularies};
 
 #[test]
 fn a_document_is_annotated_alike_alone_in_a_batch_and_in_another_order() {
@@ -173,5 +173,41 @@ fn a_long_document_and_a_long_sentence_are_annotated() {
         let found =
             annotate(&network, std::slice::from_ref(&document), &for_tasks(&["ner", "coref"]));
         assert_eq!(found[0].tokens.len(), document.tokens.len());
+    }
+}
+
+#[test]
+fn workers_share_a_long_document_and_find_the_same() {
+    let words = ["Maria", "Keller", "sold", "the", "company", "in", "Nordlicht"];
+    let sentence = |n: usize| (0..3 + n % 40).map(|i| words[(i * i + n) % 7]).collect::<Vec<_>>();
+    let long = Document::from_sentences(&(0..300).map(sentence).collect::<Vec<_>>());
+    assert!(long.tokens.len() > 5000);
+    for config in [FLAT, NESTED] {
+        let (network, params) = network(config);
+        let parts = Parts {
+            config: network.config().clone(),
+            vocab: vocabularies(),
+            card: Card::default(),
+            tensors: params.snapshot(),
+        };
+        let model = Model::new(parts).unwrap();
+        let annotate = |docs: &[Document]| {
+            let found = model.annotate_documents(docs, &Default::default(), &Cancel::new());
+            found.unwrap().remove(0)
+        };
+        // With another document beside it, it is worked on whole.
+        let (shared, whole) =
+            (annotate(std::slice::from_ref(&long)), annotate(&[long.clone(), doc(&["She"])]));
+        assert!(shared.mentions.len() > 100);
+        assert_same(&shared, &whole);
+        let raised = Cancel::new();
+        raised.trigger();
+        let stopped =
+            model.annotate_documents(std::slice::from_ref(&long), &Default::default(), &raised);
+        assert!(matches!(stopped, Err(Error::Cancelled)));
+        let mut broken = long.clone();
+        broken.tokens.swap(0, 1);
+        let refused = model.annotate_documents(&[broken], &Default::default(), &Cancel::new());
+        assert!(matches!(refused, Err(Error::InvalidArgument(_))));
     }
 }
