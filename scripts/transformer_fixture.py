@@ -108,6 +108,12 @@ def main():
     ids = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
     tiny("roberta", transformers.RobertaConfig(
         vocab_size=len(pieces), type_vocab_size=1, layer_norm_eps=1e-5, **ids, **sizes), pieces)
+    pieces = word_piece()
+    ids = {"pad_token_id": 0, "cls_token_id": 2, "sep_token_id": 3, "bos_token_id": 2, "eos_token_id": 3}
+    # Local layers see three pieces on each side, fewer than most sentences have.
+    tiny("modernbert", transformers.ModernBertConfig(
+        vocab_size=len(pieces), local_attention=6, global_attn_every_n_layers=3, **ids,
+        **{**sizes, "num_hidden_layers": 4}), pieces)
     if not MINILM.is_dir():
         print(f"without MiniLM: it is not in {MINILM}; see scripts/minilm.py")
         return

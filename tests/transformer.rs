@@ -85,6 +85,34 @@ fn roberta_equals_transformers() {
 }
 
 #[test]
+fn modernbert_equals_transformers() {
+    let dir = fixtures().join("modernbert");
+    agrees(&dir, "modernbert", json!({}), "first");
+    agrees(&dir, "modernbert", json!({"pooling": "mean"}), "mean");
+    agrees(&dir, "modernbert", json!({"mix": true}), "mixed");
+}
+
+#[test]
+fn modernbert_s_older_description_says_the_same() {
+    let copy = tempfile::tempdir().unwrap();
+    let dir = fixtures().join("modernbert");
+    for name in ["tokenizer.json", "model.safetensors"] {
+        std::fs::copy(dir.join(name), copy.path().join(name)).unwrap();
+    }
+    let config = std::fs::read_to_string(dir.join("config.json")).unwrap();
+    let mut config: Value = serde_json::from_str(&config).unwrap();
+    let object = config.as_object_mut().unwrap();
+    assert!(object.remove("layer_types").is_some() && object.remove("rope_parameters").is_some());
+    object.extend([
+        ("global_attn_every_n_layers".to_owned(), json!(3)),
+        ("global_rope_theta".to_owned(), json!(160_000.0)),
+        ("local_rope_theta".to_owned(), json!(10_000.0)),
+    ]);
+    std::fs::write(copy.path().join("config.json"), config.to_string()).unwrap();
+    agrees(copy.path(), "modernbert", json!({}), "first");
+}
+
+#[test]
 #[allow(clippy::print_stderr)] // a skipped test must say so
 fn minilm_equals_transformers() {
     let dir = root().join(".vectors/minilm");

@@ -1,9 +1,11 @@
 //! Ids to vectors.
 
+mod bert;
 mod chars;
 pub mod elmo;
 mod layer_mix;
 mod maker;
+mod modern_bert;
 pub mod pretrained;
 mod transformer;
 pub mod vectors;

@@ -40,7 +40,7 @@ pub fn weights(dir: &Path, params: &Params) -> Result<BTreeMap<String, Tensor>> 
         let Some(own) = name.strip_prefix(PREFIX).filter(|n| !n.starts_with("mix.")) else {
             continue;
         };
-        let known = ["", "bert.", "roberta."].iter().find_map(|begin| {
+        let known = ["", "bert.", "roberta.", "model."].iter().find_map(|begin| {
             let full = format!("{begin}{own}");
             // Old files say gamma and beta.
             let old = full.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta");

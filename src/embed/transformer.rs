@@ -1,142 +1,74 @@
-//! [`Transformer`]: contextual word vectors from an encoder of the BERT family (Devlin et al. 2019;
-//! Liu et al. 2019), which reads pieces of words.
+//! [`Transformer`]: contextual word vectors from an encoder that reads pieces of words: those of the BERT family
+//! and ModernBERT.
 //!
 //! Tensors keep the names of Hugging Face's implementation below `embedding.context.`, so that its
 //! weights are loaded as they are and its layers can be given rates of their own.
 
+use std::fmt::Display;
+
 use serde::Deserialize;
 use tch::Tensor;
 
+use super::bert::{self, Bert};
 use super::layer_mix::LayerMix;
 use super::maker::{Maker, PREFIX};
+use super::modern_bert::{self, ModernBert};
 use crate::config::{Pooling, TransformerConfig};
 use crate::feature::{Batch, PieceBatch, Pieces};
-use crate::params::{Init, Params};
+use crate::params::Params;
 use crate::{Error, Result};
 
 /// Takes padding out of a softmax.
-const NEVER: f64 = -1e9;
+pub(super) const NEVER: f64 = -1e9;
 /// Pieces, padding included, that are read at a time where nothing is learned.
 const PIECES: i64 = 8192;
 
-/// The part of a Hugging Face `config.json` that the layers follow.
-#[derive(Debug, Deserialize)]
-struct Shape {
-    model_type: String,
-    hidden_size: i64,
-    num_hidden_layers: i64,
-    num_attention_heads: i64,
-    intermediate_size: i64,
-    max_position_embeddings: i64,
-    vocab_size: i64,
-    #[serde(default)]
-    type_vocab_size: i64,
-    layer_norm_eps: f64,
-    hidden_act: String,
-    #[serde(default)]
-    hidden_dropout_prob: f64,
-    #[serde(default)]
-    attention_probs_dropout_prob: f64,
-    #[serde(default)]
-    pad_token_id: i64,
-    #[serde(default)]
-    position_embedding_type: Option<String>,
-}
-
-impl Shape {
-    fn parse(config: &str) -> Result<Self> {
-        let bad = |e: String| Error::config(format!("the transformer's config.json: {e}"));
-        let shape: Self = serde_json::from_str(config).map_err(|e| bad(e.to_string()))?;
-        if !["bert", "roberta", "xlm-roberta", "camembert"].contains(&shape.model_type.as_str()) {
-            return Err(bad(format!(
-                "model_type `{}` is not of those that can be read: bert, roberta, xlm-roberta, camembert",
-                shape.model_type
-            )));
-        }
-        if shape.hidden_act != "gelu" {
-            return Err(bad(format!("hidden_act `{}` is not gelu", shape.hidden_act)));
-        }
-        if shape.position_embedding_type.as_deref().is_some_and(|t| t != "absolute") {
-            return Err(bad("position_embedding_type is not absolute".to_owned()));
-        }
-        let sizes = [
-            shape.hidden_size,
-            shape.num_hidden_layers,
-            shape.num_attention_heads,
-            shape.intermediate_size,
-            shape.vocab_size,
-        ];
-        if sizes.iter().any(|&n| n <= 0) || shape.hidden_size % shape.num_attention_heads != 0 {
-            return Err(bad("a size is impossible".to_owned()));
-        }
-        if shape.positions() < 8 {
-            return Err(bad("max_position_embeddings is too small".to_owned()));
-        }
-        Ok(shape)
-    }
-
-    /// The position of the first piece: those of RoBERTa start after padding.
-    fn first_position(&self) -> i64 {
-        if self.model_type == "bert" { 0 } else { self.pad_token_id + 1 }
-    }
-
-    /// Pieces that it can read at once.
-    fn positions(&self) -> i64 {
-        self.max_position_embeddings - self.first_position()
-    }
-}
-
+/// The layers, by the `model_type` of a Hugging Face `config.json`.
 #[derive(Debug)]
-struct Norm {
-    weight: Tensor, // (hidden)
-    bias: Tensor,   // (hidden)
-}
-
-type Linear = (Tensor, Tensor); // (out, in), (out)
-
-#[derive(Debug)]
-struct Layer {
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    attended: Linear,
-    attended_norm: Norm,
-    intermediate: Linear,
-    output: Linear,
-    output_norm: Norm,
+enum Layers {
+    Bert(Bert),
+    ModernBert(ModernBert),
 }
 
 /// A transformer; see the module.
 #[derive(Debug)]
 pub struct Transformer {
-    shape: Shape,
-    words: Tensor,     // (vocabulary, hidden)
-    positions: Tensor, // (positions, hidden)
-    kind: Tensor,      // (types, hidden)
-    norm: Norm,
-    layers: Vec<Layer>,
+    layers: Layers,
     mix: Option<LayerMix>,
     pooling: Pooling,
     trainable: bool,
     dropout: f64,
 }
 
-impl Maker<'_> {
-    fn linear(&mut self, name: &str, out: i64, input: i64) -> Result<Linear> {
-        let weight = self.get(&format!("{name}.weight"), &[out, input], Init::Normal(0.02))?;
-        Ok((weight, self.get(&format!("{name}.bias"), &[out], Init::Zeros)?))
-    }
+pub(super) fn bad_config(what: impl Display) -> Error {
+    Error::config(format!("the transformer's config.json: {what}"))
+}
 
-    fn norm(&mut self, name: &str, size: i64) -> Result<Norm> {
-        let name = format!("{name}.LayerNorm");
-        let weight = self.get(&format!("{name}.weight"), &[size], Init::Constant(1.0))?;
-        Ok(Norm { weight, bias: self.get(&format!("{name}.bias"), &[size], Init::Zeros)? })
+/// Whether a description is that of a ModernBERT; an error if it is of nothing that is known.
+fn is_modern(config: &str) -> Result<bool> {
+    #[derive(Deserialize)]
+    struct Kind {
+        model_type: String,
     }
+    let Kind { model_type } = serde_json::from_str(config).map_err(bad_config)?;
+    let known = || bert::MODEL_TYPES.into_iter().chain([modern_bert::MODEL_TYPE]);
+    if !known().any(|t| t == model_type) {
+        let known = known().collect::<Vec<_>>().join(", ");
+        return Err(bad_config(format!(
+            "model_type `{model_type}` is not of those that can be read: {known}"
+        )));
+    }
+    Ok(model_type == modern_bert::MODEL_TYPE)
 }
 
 /// How many pieces the windows over long sequences have, and how many they share.
 pub fn window(config: &TransformerConfig, pieces: &Pieces) -> Result<(usize, usize)> {
-    let most = Shape::parse(pieces.config())?.positions() as usize;
+    let description = pieces.config();
+    let most = match is_modern(description)? {
+        true => modern_bert::positions(description)?,
+        false => bert::positions(description)?,
+    };
+    let most = most as usize;
     let window = config.window.unwrap_or(most);
     if window > most || window < 8 {
         return Err(Error::config(format!(
@@ -149,40 +81,25 @@ pub fn window(config: &TransformerConfig, pieces: &Pieces) -> Result<(usize, usi
 impl Transformer {
     pub fn new(config: &TransformerConfig, pieces: &Pieces, params: &mut Params) -> Result<Self> {
         let &TransformerConfig { pooling, mix, trainable, dropout, .. } = config;
-        let shape = Shape::parse(pieces.config())?;
-        let (h, inner) = (shape.hidden_size, shape.intermediate_size);
         let mut make = Maker { params, trainable };
-        let table = Init::Normal(0.02);
-        let words = make.get("embeddings.word_embeddings.weight", &[shape.vocab_size, h], table)?;
-        let positions = [shape.max_position_embeddings, h];
-        let positions = make.get("embeddings.position_embeddings.weight", &positions, table)?;
-        let kinds = [shape.type_vocab_size.max(1), h];
-        let kind = make.get("embeddings.token_type_embeddings.weight", &kinds, table)?;
-        let norm = make.norm("embeddings", h)?;
-        let mut layers = Vec::new();
-        for at in 0..shape.num_hidden_layers {
-            let name = |part: &str| format!("encoder.layer.{at}.{part}");
-            layers.push(Layer {
-                query: make.linear(&name("attention.self.query"), h, h)?,
-                key: make.linear(&name("attention.self.key"), h, h)?,
-                value: make.linear(&name("attention.self.value"), h, h)?,
-                attended: make.linear(&name("attention.output.dense"), h, h)?,
-                attended_norm: make.norm(&name("attention.output"), h)?,
-                intermediate: make.linear(&name("intermediate.dense"), inner, h)?,
-                output: make.linear(&name("output.dense"), h, inner)?,
-                output_norm: make.norm(&name("output"), h)?,
-            });
-        }
-        let mix = match mix {
-            true => Some(LayerMix::new(PREFIX, shape.num_hidden_layers + 1, params)?),
-            false => None,
+        let layers = match is_modern(pieces.config())? {
+            true => Layers::ModernBert(ModernBert::new(pieces.config(), &mut make)?),
+            false => Layers::Bert(Bert::new(pieces.config(), &mut make)?),
         };
-        Ok(Self { shape, words, positions, kind, norm, layers, mix, pooling, trainable, dropout })
+        let depth = match &layers {
+            Layers::Bert(layers) => layers.depth(),
+            Layers::ModernBert(layers) => layers.depth(),
+        };
+        let mix = mix.then(|| LayerMix::new(PREFIX, depth + 1, params)).transpose()?;
+        Ok(Self { layers, mix, pooling, trainable, dropout })
     }
 
     /// Columns of the output.
     pub fn width(&self) -> i64 {
-        self.shape.hidden_size
+        match &self.layers {
+            Layers::Bert(layers) => layers.width(),
+            Layers::ModernBert(layers) => layers.width(),
+        }
     }
 
     /// (B, L, width), zero at padding.
@@ -219,79 +136,18 @@ impl Transformer {
             let states = {
                 // What is not learned needs no graph of it, nor dropout inside.
                 let _guard = (!self.trainable).then(tch::no_grad_guard);
-                self.layers(&ids, &present, learns)?
+                match &self.layers {
+                    Layers::Bert(layers) => {
+                        layers.states(&ids, &present, self.mix.is_some(), learns)?
+                    }
+                    Layers::ModernBert(layers) => {
+                        layers.states(&ids, &present, self.mix.is_some(), learns)?
+                    }
+                }
             };
             found.push(self.mixed(&states)?);
         }
         Ok(Tensor::f_cat(&found, 0)?)
-    }
-
-    /// The hidden states after the embeddings and after each layer, or, without a mix, the last
-    /// alone: (R, P, hidden), of pieces (R, P).
-    fn layers(&self, ids: &Tensor, present: &Tensor, train: bool) -> Result<Vec<Tensor>> {
-        let (rows, length) = ids.size2()?;
-        let shape = &self.shape;
-        let positions = self.positions.f_narrow(0, shape.first_position(), length)?;
-        let words =
-            self.words.f_index_select(0, &ids.f_reshape([-1])?)?.f_view([rows, length, -1])?;
-        // Added in the order of the original, for equal rounding.
-        let embedded = words.f_add(&self.kind.f_select(0, 0)?)?.f_add(&positions)?;
-        let mut x =
-            self.norm(&embedded, &self.norm)?.f_dropout(shape.hidden_dropout_prob, train)?;
-        let bias = present
-            .f_logical_not()?
-            .f_to_kind(x.kind())?
-            .f_mul_scalar(NEVER)?
-            .f_view([rows, 1, 1, length])?;
-        let mut states = Vec::new();
-        for layer in &self.layers {
-            let next = self.layer(layer, &x, &bias, train)?;
-            let before = std::mem::replace(&mut x, next);
-            if self.mix.is_some() {
-                states.push(before);
-            }
-        }
-        states.push(x);
-        Ok(states)
-    }
-
-    /// One layer: attention and a feed-forward net, each added to its input and normalized.
-    fn layer(&self, layer: &Layer, x: &Tensor, bias: &Tensor, train: bool) -> Result<Tensor> {
-        let (rows, length, hidden) = x.size3()?;
-        let shape = &self.shape;
-        let heads = shape.num_attention_heads;
-        let split = |(weight, bias): &Linear| -> Result<Tensor> {
-            Ok(x.f_linear(weight, Some(bias))?
-                .f_view([rows, length, heads, hidden / heads])?
-                .f_transpose(1, 2)?) // (R, heads, P, hidden / heads)
-        };
-        let dropout = if train { shape.attention_probs_dropout_prob } else { 0.0 };
-        let attended = Tensor::f_scaled_dot_product_attention(
-            &split(&layer.query)?,
-            &split(&layer.key)?,
-            &split(&layer.value)?,
-            Some(bias),
-            dropout,
-            false,
-            None,
-            false,
-        )?
-        .f_transpose(1, 2)?
-        .f_reshape([rows, length, hidden])?
-        .f_linear(&layer.attended.0, Some(&layer.attended.1))?
-        .f_dropout(shape.hidden_dropout_prob, train)?;
-        let x = self.norm(&attended.f_add(x)?, &layer.attended_norm)?;
-        let output = x
-            .f_linear(&layer.intermediate.0, Some(&layer.intermediate.1))?
-            .f_gelu("none")?
-            .f_linear(&layer.output.0, Some(&layer.output.1))?
-            .f_dropout(shape.hidden_dropout_prob, train)?;
-        self.norm(&output.f_add(&x)?, &layer.output_norm)
-    }
-
-    fn norm(&self, x: &Tensor, norm: &Norm) -> Result<Tensor> {
-        let (size, eps) = ([self.shape.hidden_size], self.shape.layer_norm_eps);
-        Ok(x.f_layer_norm(size, Some(&norm.weight), Some(&norm.bias), eps, true)?)
     }
 
     /// The last state, or the mix of all.
