@@ -11,6 +11,7 @@ pub mod data;
 pub mod decode;
 pub mod device;
 mod document;
+mod dropout;
 pub mod embed;
 pub mod encode;
 pub mod engine;

@@ -4,8 +4,9 @@ use serde::Deserialize;
 use tch::Tensor;
 
 use super::maker::Maker;
-use super::transformer::{NEVER, bad_config};
+use super::transformer::{NEVER, attend, bad_config};
 use crate::Result;
+use crate::dropout::Dropout as _;
 use crate::params::Init;
 
 pub(super) const MODEL_TYPES: [&str; 4] = ["bert", "roberta", "xlm-roberta", "camembert"];
@@ -171,8 +172,7 @@ impl Bert {
             self.words.f_index_select(0, &ids.f_reshape([-1])?)?.f_view([rows, length, -1])?;
         // Added in the order of the original, for equal rounding.
         let embedded = words.f_add(&self.kind.f_select(0, 0)?)?.f_add(&positions)?;
-        let mut x =
-            self.norm(&embedded, &self.norm)?.f_dropout(shape.hidden_dropout_prob, train)?;
+        let mut x = self.norm(&embedded, &self.norm)?.dropped(shape.hidden_dropout_prob, train)?;
         let bias = present
             .f_logical_not()?
             .f_to_kind(x.kind())?
@@ -200,27 +200,18 @@ impl Bert {
                 .f_view([rows, length, heads, hidden / heads])?
                 .f_transpose(1, 2)?) // (R, heads, P, hidden / heads)
         };
-        let dropout = if train { shape.attention_probs_dropout_prob } else { 0.0 };
-        let attended = Tensor::f_scaled_dot_product_attention(
-            &split(&layer.query)?,
-            &split(&layer.key)?,
-            &split(&layer.value)?,
-            Some(bias),
-            dropout,
-            false,
-            None,
-            false,
-        )?
-        .f_transpose(1, 2)?
-        .f_reshape([rows, length, hidden])?
-        .f_linear(&layer.attended.0, Some(&layer.attended.1))?
-        .f_dropout(shape.hidden_dropout_prob, train)?;
+        let of = [&split(&layer.query)?, &split(&layer.key)?, &split(&layer.value)?];
+        let attended = attend(of, bias, shape.attention_probs_dropout_prob, train)?
+            .f_transpose(1, 2)?
+            .f_reshape([rows, length, hidden])?
+            .f_linear(&layer.attended.0, Some(&layer.attended.1))?
+            .dropped(shape.hidden_dropout_prob, train)?;
         let x = self.norm(&attended.f_add(x)?, &layer.attended_norm)?;
         let output = x
             .f_linear(&layer.intermediate.0, Some(&layer.intermediate.1))?
             .f_gelu("none")?
             .f_linear(&layer.output.0, Some(&layer.output.1))?
-            .f_dropout(shape.hidden_dropout_prob, train)?;
+            .dropped(shape.hidden_dropout_prob, train)?;
         self.norm(&output.f_add(&x)?, &layer.output_norm)
     }
 

@@ -7,6 +7,7 @@
 use tch::{Kind, Tensor};
 
 use crate::config::CharsConfig;
+use crate::dropout::Dropout as _;
 use crate::feature::{Batch, PADDING};
 use crate::params::{Init, Params};
 use crate::{Result, cpu};
@@ -62,10 +63,10 @@ impl CharCnn {
                 Tensor::f_cat(&pieces.collect::<Result<Vec<_>>>()?, 0)?
             }
         };
-        Ok(words
+        words
             .f_index_select(0, &batch.spelling.f_view([-1])?)?
             .f_view([rows, length, -1])?
-            .f_dropout(self.dropout, train)?)
+            .dropped(self.dropout, train)
     }
 
     /// Vectors of the distinct words of a batch, (words, filters * widths), where LibTorch is not needed for them.

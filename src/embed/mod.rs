@@ -18,6 +18,7 @@ pub use transformer::{Transformer, window};
 use word_table::WordTable;
 
 use crate::config::{CharsConfig, ContextConfig, EmbeddingConfig, WordsConfig};
+use crate::dropout::Dropout as _;
 use crate::feature::{Batch, PADDING, Vocabularies};
 use crate::params::Params;
 use crate::{Error, Result, cpu};
@@ -151,7 +152,7 @@ impl Embedding {
             parts.push(chars.forward(batch, train)?);
         }
         if let Some((table, dropout)) = &self.words {
-            parts.push(table.vectors(&batch.words)?.f_dropout(*dropout, train)?);
+            parts.push(table.vectors(&batch.words)?.dropped(*dropout, train)?);
         }
         let all = match parts.as_slice() {
             [only] => only.shallow_clone(),

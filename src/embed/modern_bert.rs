@@ -5,8 +5,9 @@ use serde::Deserialize;
 use tch::{Kind, Tensor};
 
 use super::maker::Maker;
-use super::transformer::{NEVER, bad_config};
+use super::transformer::{NEVER, attend, bad_config};
 use crate::Result;
+use crate::dropout::Dropout as _;
 use crate::params::Init;
 
 pub(super) const MODEL_TYPE: &str = "modernbert";
@@ -219,7 +220,7 @@ impl ModernBert {
         let words = self.words.f_index_select(0, &ids.f_reshape([-1])?)?;
         let words = words.f_view([rows, length, self.width()])?;
         let mut x =
-            self.normed(&words, &self.norm)?.f_dropout(self.shape.embedding_dropout, train)?;
+            self.normed(&words, &self.norm)?.dropped(self.shape.embedding_dropout, train)?;
         let views = [self.view(present, false)?, self.view(present, true)?];
         let mut states = Vec::new();
         for layer in &self.layers {
@@ -264,24 +265,16 @@ impl ModernBert {
         let together = linear(own, &layer.together)?
             .f_view([rows, length, 3, heads, hidden / heads])?
             .f_permute([2, 0, 3, 1, 4])?; // (3, R, heads, P, hidden / heads)
-        let dropout = if train { self.shape.attention_dropout } else { 0.0 };
-        let attended = Tensor::f_scaled_dot_product_attention(
-            &turned(&together.f_select(0, 0)?, view)?,
-            &turned(&together.f_select(0, 1)?, view)?,
-            &together.f_select(0, 2)?,
-            Some(&view.bias),
-            dropout,
-            false,
-            None,
-            false,
-        )?
-        .f_transpose(1, 2)?
-        .f_reshape([rows, length, hidden])?;
+        let (query, key) = (together.f_select(0, 0)?, together.f_select(0, 1)?);
+        let of = [&turned(&query, view)?, &turned(&key, view)?, &together.f_select(0, 2)?];
+        let attended = attend(of, &view.bias, self.shape.attention_dropout, train)?
+            .f_transpose(1, 2)?
+            .f_reshape([rows, length, hidden])?;
         let attended = linear(&attended, &layer.attended)?;
-        let x = x.f_add(&attended.f_dropout(self.shape.attention_dropout, train)?)?;
+        let x = x.f_add(&attended.dropped(self.shape.attention_dropout, train)?)?;
         let gated = linear(&self.normed(&x, &layer.norm)?, &layer.gated)?.f_chunk(2, -1)?;
         let inner =
-            gated[0].f_gelu("none")?.f_mul(&gated[1])?.f_dropout(self.shape.mlp_dropout, train)?;
+            gated[0].f_gelu("none")?.f_mul(&gated[1])?.dropped(self.shape.mlp_dropout, train)?;
         Ok(x.f_add(&linear(&inner, &layer.output)?)?)
     }
 

@@ -14,6 +14,7 @@ use super::layer_mix::LayerMix;
 use super::maker::{Maker, PREFIX};
 use super::modern_bert::{self, ModernBert};
 use crate::config::{Pooling, TransformerConfig};
+use crate::dropout::Dropout as _;
 use crate::feature::{Batch, PieceBatch, Pieces};
 use crate::params::Params;
 use crate::{Error, Result};
@@ -42,6 +43,33 @@ pub struct Transformer {
 
 pub(super) fn bad_config(what: impl Display) -> Error {
     Error::config(format!("the transformer's config.json: {what}"))
+}
+
+/// Attention of queries to keys and values, (R, heads, P, size); `bias` is added to the scores.
+pub(super) fn attend(
+    [query, key, value]: [&Tensor; 3],
+    bias: &Tensor,
+    dropout: f64,
+    train: bool,
+) -> Result<Tensor> {
+    if !train || dropout == 0.0 {
+        let none = None::<f64>;
+        return Ok(Tensor::f_scaled_dot_product_attention(
+            query,
+            key,
+            value,
+            Some(bias),
+            0.0,
+            false,
+            none,
+            false,
+        )?);
+    }
+    // What LibTorch would do, but for its dropout.
+    let size = query.size()[3] as f64;
+    let scores =
+        query.f_mul_scalar(1.0 / size.sqrt())?.f_matmul(&key.f_transpose(2, 3)?)?.f_add(bias)?; // (R, heads, P, P)
+    Ok(scores.f_softmax(-1, scores.kind())?.dropped(dropout, true)?.f_matmul(value)?)
 }
 
 /// Whether a description is that of a ModernBERT; an error if it is of nothing that is known.
@@ -118,7 +146,7 @@ impl Transformer {
                     .f_div(&pieces.counts)?
             }
         };
-        let words = words.f_view([rows, length, -1])?.f_dropout(self.dropout, train)?;
+        let words = words.f_view([rows, length, -1])?.dropped(self.dropout, train)?;
         batch.padding.masked(&words)
     }
 
@@ -157,5 +185,26 @@ impl Transformer {
             (None, Some(last)) => Ok(last.shallow_clone()),
             (None, None) => Err(Error::Internal("a transformer without states".to_owned())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Kind};
+
+    use super::*;
+
+    #[test]
+    fn attention_is_the_same_whether_it_drops_nothing_or_might() {
+        tch::manual_seed(1);
+        let random = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
+        let [query, key, value] = [(); 3].map(|()| random(&[2, 3, 7, 4]));
+        let bias = random(&[2, 1, 7, 7]).gt(1.0).to_kind(Kind::Float) * NEVER;
+        let of = || [&query, &key, &value];
+        let plain = attend(of(), &bias, 0.3, false).unwrap();
+        // So rarely that it never is.
+        let learning = attend(of(), &bias, 1e-9, true).unwrap();
+        assert!(learning.allclose(&plain, 1e-5, 1e-6, false));
+        assert!(!attend(of(), &bias, 0.3, true).unwrap().allclose(&plain, 1e-5, 1e-6, false));
     }
 }

@@ -8,6 +8,7 @@ use tch::Tensor;
 use super::lstm::{BiLstm, LstmShape};
 use super::mix::Mix;
 use crate::config::{EMBEDDING, EncoderConfig, ModelConfig};
+use crate::dropout::Dropout as _;
 use crate::embed::{Distinct, Embedding};
 use crate::feature::{Batch, Vocabularies};
 use crate::params::Params;
@@ -139,7 +140,7 @@ impl Graph {
                     }
                 });
             }
-            let inputs = Tensor::f_cat(&parts, 2)?.f_dropout(input_dropout(name), train)?;
+            let inputs = Tensor::f_cat(&parts, 2)?.dropped(input_dropout(name), train)?;
             let first = node.inputs.first().is_some_and(|input| input == EMBEDDING);
             let distinct = embedding.distinct.as_ref().filter(|_| first);
             let encoded = node.encoder.forward(batch, &inputs, distinct, train)?;

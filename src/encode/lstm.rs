@@ -7,6 +7,7 @@
 
 use tch::{Kind, Tensor};
 
+use crate::dropout::Dropout as _;
 use crate::embed::Distinct;
 use crate::feature::Padding;
 use crate::params::{Init, Params};
@@ -90,7 +91,7 @@ impl BiLstm {
         let mut x = x.shallow_clone();
         for (at, [forward, backward]) in self.layers.iter().enumerate() {
             if at > 0 {
-                x = x.f_dropout(self.dropout, train)?;
+                x = x.dropped(self.dropout, train)?;
             }
             let ahead = run(&x, forward)?;
             let back = padding.reverse(&run(&padding.reverse(&x)?, backward)?)?;

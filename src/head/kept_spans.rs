@@ -7,6 +7,7 @@ use tch::Tensor;
 use super::DocumentInput;
 use super::fast::FastScorer;
 use crate::decode::matches;
+use crate::dropout::Dropout as _;
 use crate::params::Init;
 use crate::{Result, Span};
 
@@ -64,7 +65,7 @@ impl Scorer {
         Ok(x.f_relu()?
             .f_linear(&self.hidden.0, Some(&self.hidden.1))?
             .f_relu()?
-            .f_dropout(dropout, train)?
+            .dropped(dropout, train)?
             .f_linear(&self.output.0, Some(&self.output.1))?
             .f_squeeze_dim(-1)?)
     }

@@ -14,6 +14,7 @@ use std::ops::Range;
 use tch::{Kind, Tensor};
 
 use super::SequenceInput;
+use crate::dropout::Dropout as _;
 use crate::encode::{BiLstm, LstmShape};
 use crate::params::{Init, Params};
 use crate::{Cancel, Result, Span};
@@ -75,7 +76,7 @@ impl MarkedReader {
             let index = Tensor::f_from_slice(&x.padding.places())?.f_to_device(rows.device())?;
             read.push(states.f_reshape([-1, self.width()])?.f_index_select(0, &index)?);
         }
-        Ok(Tensor::f_cat(&read, 0)?.f_dropout(self.dropout, train)?)
+        Tensor::f_cat(&read, 0)?.dropped(self.dropout, train)
     }
 
     /// Adds to each token what marks it: (N, input).

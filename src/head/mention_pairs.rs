@@ -30,6 +30,7 @@ use crate::cpu::values;
 use crate::decode::{
     EntityPairs, Fact, FactPool, FactRule, MentionPair, TypePairs, join_clusters, name_groups,
 };
+use crate::dropout::Dropout as _;
 use crate::params::{Init, Params};
 use crate::{Cancel, Result, Span};
 
@@ -393,7 +394,7 @@ impl MentionPairs {
         let vectors = vectors
             .f_linear(&self.mention.0, Some(&self.mention.1))?
             .f_relu()?
-            .f_dropout(self.options.feedforward_dropout, train)?;
+            .dropped(self.options.feedforward_dropout, train)?;
         Ok(Mentions {
             spans,
             head: vectors.f_linear::<&Tensor>(&self.head, None)?,
@@ -461,7 +462,7 @@ impl MentionPairs {
             .f_add(&self.sentences.f_index_select(0, &column(5)?)?)?;
         let hidden = hidden
             .f_relu()? // (pairs, hidden)
-            .f_dropout(self.options.feedforward_dropout, train)?;
+            .dropped(self.options.feedforward_dropout, train)?;
         let types = column(6)?;
         let logits = hidden
             .f_linear(&self.output.0, Some(&self.output.1))?

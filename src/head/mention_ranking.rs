@@ -19,6 +19,7 @@ use tch::{Kind, Tensor};
 use super::DocumentInput;
 use crate::config::MentionRankingConfig;
 use crate::decode::Clustering;
+use crate::dropout::Dropout as _;
 use crate::params::{Init, Params};
 use crate::{Result, Span};
 
@@ -328,10 +329,10 @@ impl FeedForward {
         let (weight, bias) = &self.layers[1];
         Ok(hidden
             .f_relu()?
-            .f_dropout(self.dropout, train)?
+            .dropped(self.dropout, train)?
             .f_linear(weight, Some(bias))?
             .f_relu()?
-            .f_dropout(self.dropout, train)?
+            .dropped(self.dropout, train)?
             .f_linear(&self.output.0, Some(&self.output.1))?
             .f_squeeze_dim(-1)?)
     }

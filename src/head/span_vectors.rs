@@ -15,6 +15,7 @@ use super::DocumentInput;
 use super::fast::{FastSpans, SpanWeights};
 use super::sums::{running_sums, sum_between};
 use crate::config::MentionRankingConfig;
+use crate::dropout::Dropout as _;
 use crate::params::Init;
 use crate::{Result, Span};
 
@@ -91,7 +92,7 @@ impl SpanVectors {
         train: bool,
     ) -> Result<Tensor> {
         let part = |x: &Tensor, weight: &Tensor| -> Result<Tensor> {
-            Ok(x.f_linear::<&Tensor>(weight, None)?.f_dropout(dropout, train)?)
+            x.f_linear::<&Tensor>(weight, None)?.dropped(dropout, train)
         };
         let content = part(inputs, &self.content)?;
         let (first, last) = (part(encoded, &self.first)?, part(encoded, &self.last)?);

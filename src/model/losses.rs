@@ -8,6 +8,7 @@ use super::Network;
 use super::gold::gold_clusters;
 use super::passages::{document_input, sentence_input, sentences_of, words};
 use crate::config::{CharsConfig, Unit};
+use crate::dropout::Dropout as _;
 use crate::encode::Encodings;
 use crate::feature::{Batch, Example};
 use crate::head::{Head, SequenceInput};
@@ -260,7 +261,7 @@ impl Network {
                 .get(&config.on)
                 .ok_or_else(|| Error::Internal(format!("no encoder for task `{task}`")))?
                 .shallow_clone();
-            own.encoded = own.encoded.f_dropout(config.dropout, true)?;
+            own.encoded = own.encoded.dropped(config.dropout, true)?;
             Ok((task.to_owned(), own))
         };
         configs().map(own).collect()

@@ -22,6 +22,7 @@ pub use self::weights::{options, weights};
 use super::layer_mix::LayerMix;
 use super::maker::{Maker, PREFIX};
 use crate::config::{ElmoConfig, ElmoOptions};
+use crate::dropout::Dropout as _;
 use crate::feature::{Batch, ElmoBatch};
 use crate::params::Params;
 use crate::{Error, Result};
@@ -69,7 +70,7 @@ impl Elmo {
             .mix
             .forward(&states)?
             .f_narrow(1, 1, length)? // (B, L, width)
-            .f_dropout(self.dropout, train)?;
+            .dropped(self.dropout, train)?;
         batch.padding.masked(&words)
     }
 
