@@ -28,6 +28,7 @@ use tch::{Device, Kind, Tensor};
 use super::file_bytes::FileBytes;
 use super::{Card, LoadOptions, Network, Precision, weights};
 use crate::config::{CONFIG_FORMAT, ContextConfig, ElmoOptions, ModelConfig};
+use crate::embed::WORD_TABLE;
 use crate::feature::{Pieces, Vocab, Vocabularies};
 use crate::params::{Params, ROW_SCALES};
 use crate::{Error, Result, atomic};
@@ -86,7 +87,7 @@ pub(crate) struct Bundle {
     /// Those of the network, which shares their memory.
     tensors: BTreeMap<String, Tensor>,
     /// Where the tensors lie that were not copied: the last to go.
-    _memory: Option<(FileBytes, Option<MmapMut>)>,
+    _memory: (Option<FileBytes>, Option<MmapMut>),
 }
 
 impl Parts {
@@ -252,11 +253,15 @@ impl Bundle {
         // by `parts`, to write them.
         let borrow = |path: &Path, bytes: &[u8]| unsafe { weights::borrow(path, bytes) };
         let (parts, file, floats) = Parts::read_with(dir, borrow)?;
+        // The file is of no use where its table was not one of bytes.
+        let table = parts.tensors.get(WORD_TABLE);
+        let is_borrowed = table.is_some_and(|table| table.kind() == Kind::Int8);
+        let file = is_borrowed.then_some(file);
         let bundle = Self::new(parts, device, options).map_err(|e| match e {
             Error::Config(message) => Error::format(dir.join(WEIGHTS), message),
             other => other,
         })?;
-        Ok(Self { _memory: Some((file, floats)), ..bundle })
+        Ok(Self { _memory: (file, floats), ..bundle })
     }
 
     /// Makes a network of the parts of a model.
@@ -280,7 +285,14 @@ impl Bundle {
             params.forget_use();
             network = Network::new(&config.restrict(tasks)?, &vocab, &mut params)?;
         }
-        Ok(Self { network, card, parameters, exact, tensors: params.into_used(), _memory: None })
+        Ok(Self {
+            network,
+            card,
+            parameters,
+            exact,
+            tensors: params.into_used(),
+            _memory: (None, None),
+        })
     }
 
     /// Whether the requests of several callers may be one batch: it makes no difference to their results, or, on a

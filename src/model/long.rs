@@ -57,7 +57,10 @@ impl Network {
     pub(super) fn parts<'a>(&self, doc: &'a Document) -> Result<Vec<Vec<Example<'a>>>> {
         check(doc)?;
         let (mut parts, mut tokens) = (vec![Vec::new()], 0);
-        for passage in self.passages(&Example::whole(doc), false) {
+        let mut passages = self.passages(&Example::whole(doc), false);
+        // Those of a length together, as where a document is read whole.
+        passages.sort_by_key(|passage| passage.tokens().len());
+        for passage in passages {
             if tokens >= PART_TOKENS {
                 parts.push(Vec::new());
                 tokens = 0;
