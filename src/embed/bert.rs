@@ -4,7 +4,7 @@ use serde::Deserialize;
 use tch::Tensor;
 
 use super::maker::Maker;
-use super::transformer::{NEVER, attend, bad_config};
+use super::transformer::{Layers, NEVER, attend, bad_config, lookup, run};
 use crate::Result;
 use crate::dropout::Dropout as _;
 use crate::params::Init;
@@ -120,6 +120,38 @@ pub(super) fn positions(config: &str) -> Result<i64> {
     Ok(Shape::parse(config)?.positions())
 }
 
+impl Layers for Bert {
+    fn width(&self) -> i64 {
+        self.shape.hidden_size
+    }
+
+    fn depth(&self) -> i64 {
+        self.shape.num_hidden_layers
+    }
+
+    fn states(
+        &self,
+        ids: &Tensor,
+        present: &Tensor,
+        all: bool,
+        train: bool,
+    ) -> Result<Vec<Tensor>> {
+        let (rows, length) = ids.size2()?;
+        let shape = &self.shape;
+        let positions = self.positions.f_narrow(0, shape.first_position(), length)?;
+        let words = lookup(&self.words, ids)?;
+        // Added in the order of the original, for equal rounding.
+        let embedded = words.f_add(&self.kind.f_select(0, 0)?)?.f_add(&positions)?;
+        let x = self.norm(&embedded, &self.norm)?.dropped(shape.hidden_dropout_prob, train)?;
+        let bias = present
+            .f_logical_not()?
+            .f_to_kind(x.kind())?
+            .f_mul_scalar(NEVER)?
+            .f_view([rows, 1, 1, length])?;
+        run(&self.layers, x, all, |layer, x| self.layer(layer, x, &bias, train))
+    }
+}
+
 impl Bert {
     pub(super) fn new(config: &str, make: &mut Maker) -> Result<Self> {
         let shape = Shape::parse(config)?;
@@ -146,48 +178,6 @@ impl Bert {
             });
         }
         Ok(Self { shape, words, positions, kind, norm, layers })
-    }
-
-    pub(super) fn width(&self) -> i64 {
-        self.shape.hidden_size
-    }
-
-    pub(super) fn depth(&self) -> i64 {
-        self.shape.num_hidden_layers
-    }
-
-    /// The hidden states after the embeddings and after each layer, or, unless `all` are wanted, the last
-    /// alone: (R, P, hidden), of pieces (R, P).
-    pub(super) fn states(
-        &self,
-        ids: &Tensor,
-        present: &Tensor,
-        all: bool,
-        train: bool,
-    ) -> Result<Vec<Tensor>> {
-        let (rows, length) = ids.size2()?;
-        let shape = &self.shape;
-        let positions = self.positions.f_narrow(0, shape.first_position(), length)?;
-        let words =
-            self.words.f_index_select(0, &ids.f_reshape([-1])?)?.f_view([rows, length, -1])?;
-        // Added in the order of the original, for equal rounding.
-        let embedded = words.f_add(&self.kind.f_select(0, 0)?)?.f_add(&positions)?;
-        let mut x = self.norm(&embedded, &self.norm)?.dropped(shape.hidden_dropout_prob, train)?;
-        let bias = present
-            .f_logical_not()?
-            .f_to_kind(x.kind())?
-            .f_mul_scalar(NEVER)?
-            .f_view([rows, 1, 1, length])?;
-        let mut states = Vec::new();
-        for layer in &self.layers {
-            let next = self.layer(layer, &x, &bias, train)?;
-            let before = std::mem::replace(&mut x, next);
-            if all {
-                states.push(before);
-            }
-        }
-        states.push(x);
-        Ok(states)
     }
 
     /// One layer: attention and a feed-forward net, each added to its input and normalized.

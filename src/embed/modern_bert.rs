@@ -5,7 +5,7 @@ use serde::Deserialize;
 use tch::{Kind, Tensor};
 
 use super::maker::Maker;
-use super::transformer::{NEVER, attend, bad_config};
+use super::transformer::{Layers, NEVER, attend, bad_config, lookup, run};
 use crate::Result;
 use crate::dropout::Dropout as _;
 use crate::params::Init;
@@ -165,6 +165,36 @@ struct View {
     sin: Tensor,
 }
 
+impl Layers for ModernBert {
+    fn width(&self) -> i64 {
+        self.shape.hidden_size
+    }
+
+    fn depth(&self) -> i64 {
+        self.shape.num_hidden_layers
+    }
+
+    fn states(
+        &self,
+        ids: &Tensor,
+        present: &Tensor,
+        all: bool,
+        train: bool,
+    ) -> Result<Vec<Tensor>> {
+        let words = lookup(&self.words, ids)?;
+        let x = self.normed(&words, &self.norm)?.dropped(self.shape.embedding_dropout, train)?;
+        let views = [self.view(present, false)?, self.view(present, true)?];
+        let layer = |layer: &Layer, x: &Tensor| {
+            self.layer(layer, x, &views[usize::from(layer.local)], train)
+        };
+        let mut states = run(&self.layers, x, all, layer)?;
+        if let Some(last) = states.last_mut() {
+            *last = self.normed(last, &self.final_norm)?;
+        }
+        Ok(states)
+    }
+}
+
 impl ModernBert {
     pub(super) fn new(config: &str, make: &mut Maker) -> Result<Self> {
         let shape = Shape::parse(config)?;
@@ -197,41 +227,6 @@ impl ModernBert {
         }
         let final_norm = get("final_norm".to_owned(), &[h], one, shape.norm_bias)?;
         Ok(Self { shape, words, norm, layers, final_norm })
-    }
-
-    pub(super) fn width(&self) -> i64 {
-        self.shape.hidden_size
-    }
-
-    pub(super) fn depth(&self) -> i64 {
-        self.shape.num_hidden_layers
-    }
-
-    /// The hidden states after the embeddings and after each layer, or, unless `all` are wanted, the last
-    /// alone: (R, P, hidden), of pieces (R, P).
-    pub(super) fn states(
-        &self,
-        ids: &Tensor,
-        present: &Tensor,
-        all: bool,
-        train: bool,
-    ) -> Result<Vec<Tensor>> {
-        let (rows, length) = ids.size2()?;
-        let words = self.words.f_index_select(0, &ids.f_reshape([-1])?)?;
-        let words = words.f_view([rows, length, self.width()])?;
-        let mut x =
-            self.normed(&words, &self.norm)?.dropped(self.shape.embedding_dropout, train)?;
-        let views = [self.view(present, false)?, self.view(present, true)?];
-        let mut states = Vec::new();
-        for layer in &self.layers {
-            let next = self.layer(layer, &x, &views[usize::from(layer.local)], train)?;
-            let before = std::mem::replace(&mut x, next);
-            if all {
-                states.push(before);
-            }
-        }
-        states.push(self.normed(&x, &self.final_norm)?);
-        Ok(states)
     }
 
     fn view(&self, present: &Tensor, local: bool) -> Result<View> {

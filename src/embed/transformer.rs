@@ -4,7 +4,7 @@
 //! Tensors keep the names of Hugging Face's implementation below `embedding.context.`, so that its
 //! weights are loaded as they are and its layers can be given rates of their own.
 
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 
 use serde::Deserialize;
 use tch::Tensor;
@@ -24,17 +24,49 @@ pub(super) const NEVER: f64 = -1e9;
 /// Pieces, padding included, that are read at a time where nothing is learned.
 const PIECES: i64 = 8192;
 
-/// The layers, by the `model_type` of a Hugging Face `config.json`.
-#[derive(Debug)]
-enum Layers {
-    Bert(Bert),
-    ModernBert(ModernBert),
+/// What reads pieces, one kind for each sort of `config.json`.
+pub(super) trait Layers: Debug + Send {
+    /// Columns of a state.
+    fn width(&self) -> i64;
+
+    /// The number of layers.
+    fn depth(&self) -> i64;
+
+    /// The hidden states after the embeddings and after each layer, or, unless `all` are wanted, the last
+    /// alone: (R, P, hidden), of pieces (R, P).
+    fn states(&self, ids: &Tensor, present: &Tensor, all: bool, train: bool)
+    -> Result<Vec<Tensor>>;
+}
+
+/// The vectors of pieces (R, P) in a table: (R, P, hidden).
+pub(super) fn lookup(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
+    let (rows, length) = ids.size2()?;
+    Ok(table.f_index_select(0, &ids.f_reshape([-1])?)?.f_view([rows, length, -1])?)
+}
+
+/// Runs layers one after the other: `x` and what each makes of the state before it, or the last alone.
+pub(super) fn run<L>(
+    layers: &[L],
+    mut x: Tensor,
+    all: bool,
+    layer: impl Fn(&L, &Tensor) -> Result<Tensor>,
+) -> Result<Vec<Tensor>> {
+    let mut states = Vec::new();
+    for own in layers {
+        let next = layer(own, &x)?;
+        let before = std::mem::replace(&mut x, next);
+        if all {
+            states.push(before);
+        }
+    }
+    states.push(x);
+    Ok(states)
 }
 
 /// A transformer; see the module.
 #[derive(Debug)]
 pub struct Transformer {
-    layers: Layers,
+    layers: Box<dyn Layers>,
     mix: Option<LayerMix>,
     pooling: Pooling,
     trainable: bool,
@@ -110,24 +142,17 @@ impl Transformer {
     pub fn new(config: &TransformerConfig, pieces: &Pieces, params: &mut Params) -> Result<Self> {
         let &TransformerConfig { pooling, mix, trainable, dropout, .. } = config;
         let mut make = Maker { params, trainable };
-        let layers = match is_modern(pieces.config())? {
-            true => Layers::ModernBert(ModernBert::new(pieces.config(), &mut make)?),
-            false => Layers::Bert(Bert::new(pieces.config(), &mut make)?),
+        let layers: Box<dyn Layers> = match is_modern(pieces.config())? {
+            true => Box::new(ModernBert::new(pieces.config(), &mut make)?),
+            false => Box::new(Bert::new(pieces.config(), &mut make)?),
         };
-        let depth = match &layers {
-            Layers::Bert(layers) => layers.depth(),
-            Layers::ModernBert(layers) => layers.depth(),
-        };
-        let mix = mix.then(|| LayerMix::new(PREFIX, depth + 1, params)).transpose()?;
+        let mix = mix.then(|| LayerMix::new(PREFIX, layers.depth() + 1, params)).transpose()?;
         Ok(Self { layers, mix, pooling, trainable, dropout })
     }
 
     /// Columns of the output.
     pub fn width(&self) -> i64 {
-        match &self.layers {
-            Layers::Bert(layers) => layers.width(),
-            Layers::ModernBert(layers) => layers.width(),
-        }
+        self.layers.width()
     }
 
     /// (B, L, width), zero at padding.
@@ -164,14 +189,7 @@ impl Transformer {
             let states = {
                 // What is not learned needs no graph of it, nor dropout inside.
                 let _guard = (!self.trainable).then(tch::no_grad_guard);
-                match &self.layers {
-                    Layers::Bert(layers) => {
-                        layers.states(&ids, &present, self.mix.is_some(), learns)?
-                    }
-                    Layers::ModernBert(layers) => {
-                        layers.states(&ids, &present, self.mix.is_some(), learns)?
-                    }
-                }
+                self.layers.states(&ids, &present, self.mix.is_some(), learns)?
             };
             found.push(self.mixed(&states)?);
         }

@@ -151,19 +151,10 @@ impl Network {
         reading: &Reading,
         loss: impl Fn(&SequenceInput, &[Example]) -> Result<Tensor>,
     ) -> Result<Option<Tensor>> {
-        let passages = &reading.passages;
-        if let ([group], true) = (&reading.groups[..], gold.iter().all(Option::is_some)) {
-            let own: Option<Vec<Example>> = group
-                .passages
-                .iter()
-                .map(|&p| golden(&passages[p].1, gold[passages[p].0]))
-                .collect();
-            let own = own.unwrap_or_default();
-            let encoded = &group.encodings[task].encoded;
-            let (x, sentences) =
-                sentence_input(&group.batch, encoded, &own.iter().collect::<Vec<_>>())?;
-            return loss(&x, &sentences).map(Some);
+        if reading.groups.len() <= 1 {
+            return self.group_losses(task, gold, reading, loss);
         }
+        let passages = &reading.passages;
         let own = passages.iter().zip(&reading.starts);
         let own = own.filter_map(|((e, p), &start)| Some((golden(p, gold[*e])?, start)));
         let (own, starts): (Vec<Example>, Vec<usize>) = own.unzip();

@@ -1,7 +1,7 @@
 //! Small networks, and what the tests do with them.
 
 use hmtl::config::ModelConfig;
-use hmtl::feature::{Example, Vocab, Vocabularies};
+use hmtl::feature::{Example, Vocabularies};
 use hmtl::model::{AnnotateOptions, Network};
 use hmtl::params::Params;
 use hmtl::{Cancel, Document, DocumentBuilder, Span};
@@ -42,18 +42,9 @@ pub const NESTED: &str = r#"{
 
 pub fn vocabularies() -> Vocabularies {
     let names = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-    Vocabularies {
-        words: Vocab::new(names("maria keller founded nordlicht she sold the company in ."))
-            .unwrap(),
-        chars: Vocab::new(('a'..='z').chain('A'..='Z').map(String::from)).unwrap(),
-        labels: [
-            ("ner".to_owned(), names("PER ORG")),
-            ("relation".to_owned(), names("founder_of seller_of")),
-        ]
-        .into(),
-        pieces: None,
-        elmo: None,
-    }
+    let labels = [("ner", "PER ORG"), ("relation", "founder_of seller_of")]
+        .map(|(task, l)| (task.to_owned(), names(l)));
+    Vocabularies { labels: labels.into(), ..crate::common::tiny_vocabularies() }
 }
 
 pub fn network(config: &str) -> (Network, Params) {
