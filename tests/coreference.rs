@@ -1,4 +1,5 @@
-//! What coreference knows beside its spans: the kind of text, and which spans are names.
+//! What coreference knows beside its spans: the kind of text, which spans are names, and
+//! how far antecedents are.
 
 mod common;
 
@@ -71,6 +72,17 @@ fn two_names_of_one_last_word_are_a_case_of_their_own() {
 fn without_names_there_are_no_such_cases() {
     let (_, params) = network(&json!({}));
     assert_eq!(tensor(&params, "fine.match").size(), [16, 12]);
+}
+
+#[test]
+fn antecedents_are_chosen_by_how_far_they_are() {
+    let (network, params) = network(&json!({"coarse_distance": true, "spans_per_word": 10.0}));
+    let table = tensor(&params, "coarse.distance");
+    assert_eq!(table.size()[0], 12);
+    let doc = doc(&["Maria Keller met Anna Keller ."], &[(0, 2), (3, 5)]);
+    // Three words are of the second power of two, and no words of this sentence eight apart.
+    assert!(effect(&network, table, 2, &doc) > 1e-4);
+    assert!(effect(&network, table, 4, &doc) < 1e-6);
 }
 
 #[test]

@@ -139,6 +139,10 @@ pub struct MentionRankingConfig {
     /// Curie" two.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub names: bool,
+    /// With `projection`: what the antecedents of a span are chosen by knows how far they are, so that
+    /// fewer of them are enough.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub coarse_distance: bool,
     /// Whether mentions that are nobody's antecedent are learned and reported.
     #[serde(default)]
     pub singletons: bool,

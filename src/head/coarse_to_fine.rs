@@ -3,12 +3,12 @@
 //! not with its square.
 //!
 //! A span has a vector `g` ([`SpanVectors`]), and the mention score `m(g)` keeps the best spans of
-//! the document. For each of them a bilinear coarse score finds a fixed number of antecedents
-//! among the spans before it, and a feed-forward net over `[g_i, g_j, g_i * g_j, features]` ranks
-//! those:
+//! the document. For each of them a coarse score `c` ([`CoarseScorer`]) finds a fixed number of
+//! antecedents among the spans before it, and a feed-forward net over `[g_i, g_j, g_i * g_j,
+//! features]` ranks those:
 //!
 //! ```text
-//! s(i, j) = m_i + m_j + g_i W g_j + match(i, j) + fine(i, j),   s(i, none) = 0
+//! s(i, j) = c(i, j) + fine(i, j),   s(i, none) = 0
 //! ```
 //!
 //! Features are the distances in tokens and in sentences, which tokens of the two spans are equal,
@@ -21,6 +21,7 @@ use std::ops::Range;
 use tch::{Kind, Tensor};
 
 use super::DocumentInput;
+use super::coarse::{CoarseScorer, NEVER};
 use super::fast::{FastCoreference, FastKept, linear};
 use super::kept_spans::{
     DISTANCES, Kept, MATCHES, NAME_MATCHES, SENTENCES, Scorer, numbers, pair_features,
@@ -38,16 +39,13 @@ const WINDOW: usize = 4096;
 const ROWS: usize = 512;
 /// Candidate spans scored at a time when annotating.
 const CANDIDATES: usize = 8192;
-/// Takes an impossible antecedent out of every softmax.
-const NEVER: f64 = -1e9;
 
 /// A coreference head; see the module.
 #[derive(Debug)]
 pub struct CoarseToFine {
     spans: SpanVectors,
-    mention: Scorer,        // projection -> 1
-    coarse: Tensor,         // (projection, projection)
-    coarse_match: Tensor,   // (2): all tokens equal, last token equal
+    mention: Scorer, // projection -> 1
+    coarse: CoarseScorer,
     left: (Tensor, Tensor), // (hidden, projection), (hidden)
     right: Tensor,          // (hidden, projection)
     product: Tensor,        // (hidden, projection)
@@ -84,8 +82,7 @@ impl CoarseToFine {
         let head = Self {
             spans: SpanVectors::new(&mut get, encoded, input, p, config)?,
             mention: Scorer::new(&mut get, "mention", p, hidden)?,
-            coarse: get("coarse.weight", &[p, p], Init::Normal(0.02))?,
-            coarse_match: get("coarse.match", &[2], Init::Zeros)?,
+            coarse: CoarseScorer::new(&mut get, p, config.coarse_distance)?,
             left: (
                 get("fine.left", &[hidden, p], xavier)?,
                 get("fine.bias", &[hidden], Init::Zeros)?,
@@ -109,12 +106,10 @@ impl CoarseToFine {
 
     fn fast(&self) -> Result<FastCoreference> {
         let table = |table: &Tensor| Ok::<_, crate::Error>(values(table)?.to_vec());
-        let matches = values(&self.coarse_match)?;
         Ok(FastCoreference {
             spans: self.spans.fast()?,
             mention: self.mention.fast()?,
-            coarse: linear(&self.coarse.f_transpose(0, 1)?.f_contiguous()?, None)?,
-            coarse_match: [matches[0], matches[1]],
+            coarse: self.coarse.fast()?,
             left: linear(&self.left.0, Some(&self.left.1))?,
             right: linear(&self.right, None)?,
             product: linear(&self.product, None)?,
@@ -131,7 +126,7 @@ impl CoarseToFine {
     pub fn loss(&self, x: &DocumentInput, clusters: &[Vec<Span>]) -> Result<Tensor> {
         let candidates = self.candidates(&x.sentences);
         if candidates.is_empty() {
-            return Ok(self.coarse.f_sum(Kind::Float)?.f_mul_scalar(0.0)?);
+            return self.coarse.nothing();
         }
         let gold: HashMap<Span, i64> = clusters
             .iter()
@@ -241,9 +236,9 @@ impl CoarseToFine {
         fast.spans.vectors(rows, &genre, &spans, &mut vectors);
         let (names, lasts) = numbers(x, &spans);
         let scores = kept.iter().map(|&k| scores[k]).collect();
-        let kept = FastKept { vectors, scores, names: &names, lasts: &lasts };
-        let prepared = fast.prepare(&kept);
         let only_spans: Vec<Span> = spans.iter().map(|s| s.0).collect();
+        let kept = FastKept { vectors, scores, spans: &only_spans, names: &names, lasts: &lasts };
+        let prepared = fast.prepare(&kept);
         let features = |span: usize, other: usize| {
             pair_features(x, self.config.names, spans[span], spans[other])
         };
@@ -330,23 +325,7 @@ impl CoarseToFine {
         let (row, height) = (rows.start as i64, rows.len() as i64);
         let row_vectors = kept.vectors.f_narrow(0, row, height)?; // (R, p)
         let column_vectors = kept.vectors.f_narrow(0, from, count)?; // (C, p)
-        let equal = |ids: &Tensor| -> Result<Tensor> {
-            let left = ids.f_narrow(0, row, height)?.f_unsqueeze(1)?;
-            let right = ids.f_narrow(0, from, count)?.f_unsqueeze(0)?;
-            Ok(left.f_eq_tensor(&right)?.f_to_kind(Kind::Float)?) // (R, C)
-        };
-        let position = |at: i64, n: i64| Tensor::f_arange_start(at, at + n, (Kind::Int64, device));
-        let impossible = position(from, count)?
-            .f_unsqueeze(0)?
-            .f_ge_tensor(&position(row, height)?.f_unsqueeze(1)?)?;
-        let coarse = row_vectors
-            .f_matmul(&self.coarse)?
-            .f_matmul(&column_vectors.f_transpose(0, 1)?)?
-            .f_add(&kept.scores.f_narrow(0, row, height)?.f_unsqueeze(1)?)?
-            .f_add(&kept.scores.f_narrow(0, from, count)?.f_unsqueeze(0)?)?
-            .f_add(&equal(&kept.names)?.f_mul(&self.coarse_match.f_get(0)?)?)?
-            .f_add(&equal(&kept.lasts)?.f_mul(&self.coarse_match.f_get(1)?)?)?
-            .f_masked_fill(&impossible, NEVER)?; // (R, C)
+        let coarse = self.coarse.scores(kept, rows.clone(), start)?; // (R, C)
         let antecedents = count.min(self.config.max_antecedents as i64);
         let (_, chosen) = coarse.detach().f_topk(antecedents, 1, true, true)?; // (R, A)
         let coarse = coarse.f_gather(1, &chosen, false)?; // (R, A)

@@ -33,6 +33,7 @@ pub(super) struct Kept {
     pub(super) sentence: Vec<usize>,
     pub(super) vectors: Tensor, // (kept, projection)
     pub(super) scores: Tensor,  // (kept)
+    pub(super) firsts: Tensor,  // (kept): where they begin
     pub(super) names: Tensor,   // (kept): equal for spans of equal tokens
     pub(super) lasts: Tensor,   // (kept): equal for spans of equal last tokens
 }
@@ -79,8 +80,10 @@ impl Kept {
         scores: Tensor,
     ) -> Result<Self> {
         let (names, lasts) = numbers(x, spans);
+        let firsts: Vec<i64> = spans.iter().map(|(s, _)| s.first as i64).collect();
         let device = vectors.device();
         Ok(Self {
+            firsts: Tensor::f_from_slice(&firsts)?.f_to_device(device)?,
             spans: spans.iter().map(|s| s.0).collect(),
             sentence: spans.iter().map(|s| s.1).collect(),
             vectors,
@@ -109,14 +112,19 @@ pub(super) fn pair_features(
     (span, sentence): (Span, usize),
     (other, other_sentence): (Span, usize),
 ) -> [usize; 3] {
-    let tokens = span.first.saturating_sub(other.first) as u64;
-    let bucket = 64 - i64::from(tokens.leading_zeros());
     let names = names && is_name(x, span) && is_name(x, other);
     [
-        bucket.min(DISTANCES - 1) as usize,
+        distance(span.first, other.first),
         (sentence - other_sentence).min(SENTENCES as usize - 1),
         (matches(&x.keys, span, other) + i64::from(names) * MATCHES) as usize,
     ]
+}
+
+/// Of two places the powers of two between them: 0, 1, 2 to 3, 4 to 7 and so on.
+pub(super) fn distance(place: usize, earlier: usize) -> usize {
+    let tokens = place.saturating_sub(earlier);
+    let power = usize::BITS - tokens.leading_zeros();
+    (power as usize).min(DISTANCES as usize - 1)
 }
 
 /// Whether a span begins and ends with a capital: "The president" does not, nor does "van Dam".

@@ -4,6 +4,7 @@
 //! heads are given the mentions they relate.
 
 mod biaffine;
+mod coarse;
 mod coarse_to_fine;
 mod crf_tagger;
 mod fast;

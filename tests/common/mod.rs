@@ -95,6 +95,7 @@ pub const TINY: &str = r#"{
     "relation": {"type": "mention_pairs", "on": "mid", "arguments": "emd", "hidden": 8, "max_sentences": 1,
                  "reader_hidden": 6},
     "coref": {"type": "mention_ranking", "on": "top", "max_span_width": 4, "spans_per_word": 0.4,
-              "max_antecedents": 20, "hidden": 12, "feature_size": 4, "projection": 12, "singletons": true}
+              "max_antecedents": 20, "hidden": 12, "feature_size": 4, "projection": 12, "coarse_distance": true,
+              "singletons": true}
   }
 }"#;

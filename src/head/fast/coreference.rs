@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use super::coarse::{FastCoarse, PreparedCoarse};
 use super::{FastScorer, FastSpans, add, apply};
-use crate::cpu::{Linear, Matrix, Rows, relu};
+use crate::cpu::{Linear, relu};
 use crate::{Cancel, Result, Span};
 
 /// Candidate spans, and pairs, that are scored at a time.
@@ -14,8 +15,7 @@ const BLOCK: usize = 512;
 pub(in crate::head) struct FastCoreference {
     pub spans: FastSpans,
     pub mention: FastScorer,
-    pub coarse: Linear, // projection -> projection
-    pub coarse_match: [f32; 2],
+    pub coarse: FastCoarse,
     pub left: Linear,        // projection -> hidden
     pub right: Linear,       // projection -> hidden
     pub product: Linear,     // projection -> hidden
@@ -30,6 +30,7 @@ pub(in crate::head) struct FastCoreference {
 pub(in crate::head) struct FastKept<'a> {
     pub vectors: Vec<f32>, // (kept, projection)
     pub scores: Vec<f32>,
+    pub spans: &'a [Span],
     /// Equal for spans of equal tokens, and of equal last tokens.
     pub names: &'a [i64],
     pub lasts: &'a [i64],
@@ -39,7 +40,7 @@ pub(in crate::head) struct FastKept<'a> {
 pub(in crate::head) struct Prepared {
     left: Vec<f32>,
     right: Vec<f32>,
-    coarse: Vec<f32>,
+    coarse: PreparedCoarse,
 }
 
 /// Antecedents of one span with their scores, the best first.
@@ -72,7 +73,11 @@ impl FastCoreference {
 
     pub(in crate::head) fn prepare(&self, kept: &FastKept) -> Prepared {
         let of = |layer| apply(layer, &kept.vectors, self.spans.projection());
-        Prepared { left: of(&self.left), right: of(&self.right), coarse: of(&self.coarse) }
+        Prepared {
+            left: of(&self.left),
+            right: of(&self.right),
+            coarse: self.coarse.prepare(kept, self.spans.projection()),
+        }
     }
 
     /// The best antecedents, at most `most`, of the kept spans `rows` among those from `from` on.
@@ -86,28 +91,10 @@ impl FastCoreference {
         most: usize,
         features: impl Fn(usize, usize) -> [usize; 3],
     ) -> Vec<Ranked> {
-        let p = self.spans.projection();
-        let columns = rows.end - from;
-        let vector = |span: usize| &kept.vectors[span * p..(span + 1) * p];
-        let before = Matrix::new(columns, p, |column| Some(vector(from + column)));
-        let starts: Vec<usize> = rows.clone().map(|row| row * self.coarse.width()).collect();
-        let mut coarse = vec![0.0; rows.len() * before.width()];
-        before.add_product(Rows { data: &prepared.coarse, starts: &starts }, &mut coarse);
-
         let mut ranked: Vec<Ranked> = Vec::with_capacity(rows.len());
         let mut pairs = Vec::with_capacity(2 * BLOCK);
         let mut done = 0;
-        for (row, scores) in rows.clone().zip(coarse.chunks_mut(before.width())) {
-            let scores = &mut scores[..row - from];
-            for (other, score) in (from..).zip(&mut *scores) {
-                *score += kept.scores[row] + kept.scores[other];
-                if kept.names[row] == kept.names[other] {
-                    *score += self.coarse_match[0];
-                }
-                if kept.lasts[row] == kept.lasts[other] {
-                    *score += self.coarse_match[1];
-                }
-            }
+        self.coarse.scores(kept, &prepared.coarse, rows.clone(), from, |row, scores| {
             let best = best(scores, most);
             ranked.push(Ranked {
                 antecedents: best.iter().map(|at| (from + at) as i64).collect(),
@@ -121,7 +108,7 @@ impl FastCoreference {
                 done = ranked.len();
                 pairs.clear();
             }
-        }
+        });
         ranked
     }
 

@@ -2,11 +2,13 @@
 //! names, which learn through LibTorch. Each is laid out from its head's weights when a model is loaded.
 
 mod biaffine;
+mod coarse;
 mod coreference;
 mod mention_pairs;
 mod spans;
 
 pub(super) use biaffine::FastBiaffine;
+pub(super) use coarse::FastCoarse;
 pub(super) use coreference::{FastCoreference, FastKept};
 pub(super) use mention_pairs::{FastMentionPairs, PairFeatures};
 pub(super) use spans::{FastSpans, SpanWeights};
