@@ -24,6 +24,7 @@ pub mod model;
 pub mod params;
 pub mod text;
 pub mod train;
+mod transfer;
 
 pub use cancel::Cancel;
 pub use document::{

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
+use crate::transfer::moved;
 use crate::{Error, Result, cpu};
 
 /// Suffix of the tensor that holds the factor of each row of a tensor of signed bytes.
@@ -57,7 +58,7 @@ impl Params {
         let kind = |t: &Tensor| if t.kind() == Kind::Int8 { Kind::Int8 } else { Kind::Float };
         let to = |(name, t): (String, Tensor)| {
             let kind = kind(&t);
-            (name, t.to_device(device).to_kind(kind))
+            (name, moved(&t, device).to_kind(kind))
         };
         Self {
             tensors: tensors.into_iter().map(to).collect(),
@@ -217,5 +218,5 @@ fn create(shape: &[i64], init: Init, device: Device) -> Result<Tensor> {
             tensor = tch::nn::f_init(init, shape, Device::Cpu, Kind::Float)?;
         }
     }
-    Ok(tensor.to_device(device))
+    Ok(moved(&tensor, device))
 }

@@ -9,6 +9,7 @@ use super::transformer::{Layers, NEVER, attend, bad_config, lookup, run};
 use crate::Result;
 use crate::dropout::Dropout as _;
 use crate::params::Init;
+use crate::transfer::upload_values;
 
 pub(super) const MODEL_TYPE: &str = "modernbert";
 
@@ -243,7 +244,7 @@ impl ModernBert {
         let theta = self.shape.theta(local);
         let turns: Vec<f32> =
             (0..size / 2).map(|i| theta.powf(-(2 * i) as f64 / size as f64) as f32).collect();
-        let turns = Tensor::f_from_slice(&turns)?.f_to_device(device)?;
+        let turns = upload_values(&turns, &[-1], device)?;
         let angles = places.f_unsqueeze(1)?.f_mul(&turns.f_unsqueeze(0)?)?; // (P, size / 2)
         let angles = Tensor::f_cat(&[&angles, &angles], 1)?;
         Ok(View { bias, cos: angles.f_cos()?, sin: angles.f_sin()? })

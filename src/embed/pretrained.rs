@@ -13,6 +13,7 @@ use tch::Tensor;
 use super::maker::PREFIX;
 use crate::feature::Pieces;
 use crate::params::Params;
+use crate::transfer::host;
 use crate::{Error, Result};
 
 const CONFIG: &str = "config.json";
@@ -60,7 +61,7 @@ pub fn weights(dir: &Path, params: &Params) -> Result<BTreeMap<String, Tensor>> 
                 format!("tensor `{own}` has the type {:?}, not F32, F16 or BF16", view.dtype());
             return Err(Error::format(&path, message));
         };
-        found.insert(name.to_owned(), Tensor::f_from_slice(&values)?.f_view(shape.as_slice())?);
+        found.insert(name.to_owned(), host(&values)?.f_view(shape.as_slice())?);
     }
     Ok(found)
 }

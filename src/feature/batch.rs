@@ -6,6 +6,7 @@ use tch::{Device, Tensor};
 
 use super::{ElmoBatch, PADDING, Padding, PieceBatch, Vocabularies};
 use crate::Result;
+use crate::transfer::{host, upload_all};
 
 /// Longer words are cut to this many characters for the character network, unless padding is
 /// pooled: what tells a longer one apart stands in its first characters.
@@ -72,32 +73,41 @@ impl Batch {
                 spelling[at] = row;
             }
         }
-        let (spellings, sorted) = spell(&spelled, PADDING, MAX_CELLS, device)?;
+        let (spellings, sorted) = spell(&spelled, PADDING, MAX_CELLS)?;
         for row in &mut spelling {
             *row = sorted[*row as usize];
         }
         let longest = spelled.iter().map(Vec::len).max().unwrap_or(0).max(1);
         let shape = [lengths.len() as i64, length as i64];
-        let to = |values: &[i64], shape: &[i64]| -> Result<Tensor> {
-            Ok(Tensor::f_from_slice(values)?.f_view(shape)?.f_to_device(device)?)
-        };
         let pieces = match (&vocab.pieces, options.window) {
-            (Some(pieces), Some(window)) => Some(pieces.batch(sequences, window, device)?),
+            (Some(pieces), Some(window)) => Some(pieces.batch(sequences, window)?),
             _ => None,
         };
         let elmo = match &vocab.elmo {
-            Some(options) => Some(ElmoBatch::new(sequences, options, device)?),
+            Some(options) => Some(ElmoBatch::new(sequences, options)?),
             None => None,
         };
-        Ok(Self {
-            words: to(&words, &shape)?,
+        let mut batch = Self {
+            words: host(&words)?.f_view(shape)?,
             spellings,
             longest_spelling: longest as i64,
-            spelling: to(&spelling, &shape)?,
-            padding: Padding::new(lengths, device)?,
+            spelling: host(&spelling)?.f_view(shape)?,
+            padding: Padding::of_host(lengths)?,
             pieces,
             elmo,
-        })
+        };
+        upload_all(&mut batch.tensors(), device)?;
+        Ok(batch)
+    }
+
+    /// All that a device must have.
+    fn tensors(&mut self) -> Vec<&mut Tensor> {
+        let mut all = vec![&mut self.words, &mut self.spelling];
+        all.extend(&mut self.spellings);
+        all.extend(self.padding.tensors());
+        all.extend(self.pieces.iter_mut().flat_map(PieceBatch::tensors));
+        all.extend(self.elmo.iter_mut().flat_map(ElmoBatch::tensors));
+        all
     }
 }
 
@@ -107,7 +117,6 @@ pub(super) fn spell(
     spelled: &[Vec<i64>],
     fill: i64,
     most: usize,
-    device: Device,
 ) -> Result<(Vec<Tensor>, Vec<i64>)> {
     let mut order: Vec<usize> = (0..spelled.len()).collect();
     order.sort_by_key(|&word| spelled[word].len());
@@ -128,7 +137,7 @@ pub(super) fn spell(
             row[..spelled[word].len()].copy_from_slice(&spelled[word]);
         }
         let shape = [(end - start) as i64, longest as i64];
-        pieces.push(Tensor::f_from_slice(&ids)?.f_view(shape)?.f_to_device(device)?);
+        pieces.push(host(&ids)?.f_view(shape)?);
         start = end;
     }
     Ok((pieces, rows))

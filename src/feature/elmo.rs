@@ -6,11 +6,12 @@
 
 use std::collections::HashMap;
 
-use tch::{Device, Tensor};
+use tch::Tensor;
 
 use super::batch::spell;
 use crate::Result;
 use crate::config::ElmoOptions;
+use crate::transfer::host;
 
 /// Number of ids, padding among them.
 pub const ELMO_CHARACTERS: i64 = 262;
@@ -39,11 +40,7 @@ pub struct ElmoBatch {
 }
 
 impl ElmoBatch {
-    pub fn new<S: AsRef<str>>(
-        sequences: &[Vec<S>],
-        options: &ElmoOptions,
-        device: Device,
-    ) -> Result<Self> {
+    pub fn new<S: AsRef<str>>(sequences: &[Vec<S>], options: &ElmoOptions) -> Result<Self> {
         let most = options.char_cnn.max_characters_per_token as usize;
         let length = sequences.iter().map(Vec::len).max().unwrap_or(0) + 2;
         let mut spelled =
@@ -65,14 +62,15 @@ impl ElmoBatch {
             rows[end] = 1;
             reversal[start..=end].reverse();
         }
-        let (spellings, sorted) = spell(&spelled, ELMO_FILL, MAX_CELLS, device)?;
+        let (spellings, sorted) = spell(&spelled, ELMO_FILL, MAX_CELLS)?;
         let rows: Vec<i64> = rows.into_iter().map(|row| sorted[row]).collect();
         let shape = [sequences.len() as i64, length as i64];
-        Ok(Self {
-            spellings,
-            rows: Tensor::f_from_slice(&rows)?.f_view(shape)?.f_to_device(device)?,
-            reversal: Tensor::f_from_slice(&reversal)?.f_to_device(device)?,
-        })
+        Ok(Self { spellings, rows: host(&rows)?.f_view(shape)?, reversal: host(&reversal)? })
+    }
+
+    /// All that a device must have.
+    pub(super) fn tensors(&mut self) -> impl Iterator<Item = &mut Tensor> {
+        self.spellings.iter_mut().chain([&mut self.rows, &mut self.reversal])
     }
 
     /// Reverses each sequence with its boundaries in place: (B, L + 2, D) to (B, L + 2, D).
@@ -107,7 +105,7 @@ mod tests {
     #[test]
     fn words_are_bytes_between_marks() {
         let sequences = [vec!["\u{e9}a", "a"], vec!["abcdef"]];
-        let batch = ElmoBatch::new(&sequences, &options(), Device::Cpu).unwrap();
+        let batch = ElmoBatch::new(&sequences, &options()).unwrap();
         let rows = |t: &Tensor| Vec::<Vec<i64>>::try_from(t).unwrap();
         let (begin, end, fill) = (WORD_BEGIN, WORD_END, ELMO_FILL);
         let spelled = [

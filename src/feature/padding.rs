@@ -3,6 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use crate::Result;
+use crate::transfer::{host, upload_all};
 
 /// The places of B sequences in (B, L), each filled up to the length of the longest.
 #[derive(Debug)]
@@ -16,6 +17,13 @@ pub struct Padding {
 
 impl Padding {
     pub fn new(lengths: Vec<usize>, device: Device) -> Result<Self> {
+        let mut padding = Self::of_host(lengths)?;
+        upload_all(&mut padding.tensors(), device)?;
+        Ok(padding)
+    }
+
+    /// On the host.
+    pub(crate) fn of_host(lengths: Vec<usize>) -> Result<Self> {
         let length = lengths.iter().copied().max().unwrap_or(0);
         let cells = lengths.len() * length;
         let mut mask = vec![0_f32; cells];
@@ -26,11 +34,12 @@ impl Padding {
             reversal[start..start + n].reverse();
         }
         let shape = [lengths.len() as i64, length as i64];
-        Ok(Self {
-            lengths,
-            mask: Tensor::f_from_slice(&mask)?.f_view(shape)?.f_to_device(device)?,
-            reversal: Tensor::f_from_slice(&reversal)?.f_to_device(device)?,
-        })
+        Ok(Self { lengths, mask: host(&mask)?.f_view(shape)?, reversal: host(&reversal)? })
+    }
+
+    /// All that a device must have.
+    pub(crate) fn tensors(&mut self) -> [&mut Tensor; 2] {
+        [&mut self.mask, &mut self.reversal]
     }
 
     pub fn shallow_clone(&self) -> Self {

@@ -9,9 +9,10 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use tch::{Device, Tensor};
+use tch::Tensor;
 use tokenizers::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer as _, Tokenizer};
 
+use crate::transfer::host;
 use crate::{Error, Result};
 
 /// A transformer's tokenizer, and its description, as Hugging Face's files hold them.
@@ -58,6 +59,14 @@ pub struct PieceBatch {
     pub words: Tensor,
     /// (B * L, 1): pieces of each word, at least 1; float.
     pub counts: Tensor,
+}
+
+impl PieceBatch {
+    /// All that a device must have.
+    pub(super) fn tensors(&mut self) -> [&mut Tensor; 6] {
+        let Self { ids, present, first, pieces, words, counts } = self;
+        [ids, present, first, pieces, words, counts]
+    }
 }
 
 impl Pieces {
@@ -108,7 +117,6 @@ impl Pieces {
         &self,
         sequences: &[Vec<S>],
         (window, overlap): (usize, usize),
-        device: Device,
     ) -> Result<PieceBatch> {
         let room = window - 2;
         let length = sequences.iter().map(Vec::len).max().unwrap_or(0);
@@ -144,14 +152,13 @@ impl Pieces {
                 rows.push(row);
             }
         }
-        self.tensors(&rows, &places, device)
+        self.tensors(&rows, &places)
     }
 
     fn tensors(
         &self,
         rows: &[Vec<i64>],
         places: &[Option<(usize, Range<usize>)>],
-        device: Device,
     ) -> Result<PieceBatch> {
         let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
         let mut ids = vec![i64::from(self.0.padding); rows.len() * longest];
@@ -171,14 +178,13 @@ impl Pieces {
             }
         }
         let shape = [rows.len() as i64, longest as i64];
-        let to = |t: Tensor| t.f_to_device(device);
         Ok(PieceBatch {
-            ids: to(Tensor::f_from_slice(&ids)?.f_view(shape)?)?,
-            present: to(Tensor::f_from_slice(&present)?.f_view(shape)?)?,
-            first: to(Tensor::f_from_slice(&first)?)?,
-            pieces: to(Tensor::f_from_slice(&pieces)?)?,
-            words: to(Tensor::f_from_slice(&words)?)?,
-            counts: to(Tensor::f_from_slice(&counts)?.f_unsqueeze(1)?)?,
+            ids: host(&ids)?.f_view(shape)?,
+            present: host(&present)?.f_view(shape)?,
+            first: host(&first)?,
+            pieces: host(&pieces)?,
+            words: host(&words)?,
+            counts: host(&counts)?.f_unsqueeze(1)?,
         })
     }
 }

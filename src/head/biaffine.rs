@@ -21,6 +21,7 @@ use super::{GoldSpans, SequenceInput};
 use crate::cpu::{Rows, values};
 use crate::decode::{ScoredSpan, without_crossings};
 use crate::params::{Init, Params};
+use crate::transfer::{download_all, upload_values};
 use crate::{Result, Span};
 
 /// Starts of spans scored at a time when annotating: bounds memory on long sentences.
@@ -169,10 +170,10 @@ impl Biaffine {
         let scores = self
             .scores(&self.ends(x)?, 0..length, 0..length, &self.width)?
             .f_reshape([-1, self.classes])?
-            .f_index_select(0, &Tensor::f_from_slice(&cells)?.f_to_device(device)?)?;
+            .f_index_select(0, &upload_values(&cells, &[-1], device)?)?;
         let loss = if gold.iter().all(GoldSpans::is_complete) {
             let target: Vec<i64> = cells.iter().map(|&c| target[c as usize]).collect();
-            let target = Tensor::f_from_slice(&target)?.f_to_device(device)?;
+            let target = upload_values(&target, &[-1], device)?;
             scores.f_cross_entropy_loss::<Tensor>(&target, None, tch::Reduction::Sum, -100, 0.0)?
         } else {
             let n = self.classes as usize;
@@ -191,8 +192,7 @@ impl Biaffine {
                     gold[c / (padded * padded)].open.iter().for_each(|l| classes[l + 1] = 0.0);
                 }
             }
-            let added = Tensor::f_from_slice(&added)?.f_view([-1, self.classes])?;
-            let right = scores.f_add(&added.f_to_device(device)?)?;
+            let right = scores.f_add(&upload_values(&added, &[-1, self.classes], device)?)?;
             let total = scores.f_logsumexp(1, false)?.f_sub(&right.f_logsumexp(1, false)?)?;
             total.f_sum(Kind::Float)?
         };
@@ -249,13 +249,12 @@ impl Biaffine {
             let probabilities =
                 self.scores(&ends, rows.clone(), columns, &of_width)?.f_softmax(-1, Kind::Float)?;
             let (score, class) = probabilities.f_max_dim(-1, false)?; // (B, rows, columns)
-            let score = Vec::<f32>::try_from(score.f_contiguous()?.f_view([-1])?)?;
-            let class = Vec::<i64>::try_from(class.f_contiguous()?.f_view([-1])?)?;
+            let [score, class] = download_all([&score, &class])?;
             let (first, height) = (first as usize, (rows.end - rows.start) as usize);
             for (b, &length) in x.padding.lengths.iter().enumerate() {
                 for (i, j) in self.spans(length, first..first + height) {
                     let cell = (b * height + i - first) * width + j - first;
-                    if class[cell] > 0 {
+                    if class[cell] > 0.0 {
                         let (label, score) = (class[cell] as usize - 1, score[cell]);
                         found[b].push(ScoredSpan { span: Span::new(i, j + 1), label, score });
                     }

@@ -31,6 +31,7 @@ use crate::config::MentionRankingConfig;
 use crate::cpu::values;
 use crate::decode::Clustering;
 use crate::params::{Init, Params};
+use crate::transfer::{download, upload_columns, upload_values};
 use crate::{Cancel, Result, Span};
 
 /// Kept spans before a span among which its antecedents are looked for.
@@ -136,11 +137,11 @@ impl CoarseToFine {
         let tokens = self.spans.tokens(x)?;
         let vectors = self.spans.vectors(&tokens, &candidates)?;
         let scores = self.mention.score(&vectors, self.config.feedforward_dropout, true)?;
-        let kept = self.keep(x, &Vec::<f32>::try_from(scores.detach())?);
+        let kept = self.keep(x, &download(&scores)?);
         let cluster: Vec<i64> =
             kept.iter().map(|&k| gold.get(&candidates[k].0).copied().unwrap_or(-1)).collect();
         let index: Vec<i64> = kept.iter().map(|&k| k as i64).collect();
-        let index = Tensor::f_from_slice(&index)?.to_device(x.rows.device());
+        let index = upload_values(&index, &[-1], x.rows.device())?;
         let spans = kept.iter().map(|&k| candidates[k]).collect::<Vec<_>>();
         let kept = Kept::new(
             x,
@@ -160,7 +161,7 @@ impl CoarseToFine {
                 .iter()
                 .map(|(span, _)| f32::from(u8::from(gold.contains_key(span))))
                 .collect();
-            let target = Tensor::f_from_slice(&target)?.to_device(x.rows.device());
+            let target = upload_values(&target, &[-1], x.rows.device())?;
             loss = loss.f_add(&scores.f_binary_cross_entropy_with_logits::<Tensor>(
                 &target,
                 None,
@@ -196,10 +197,10 @@ impl CoarseToFine {
             scores.push(self.mention.score(&self.spans.vectors(&tokens, some)?, 0.0, false)?);
         }
         let scores = Tensor::f_cat(&scores, 0)?;
-        let kept = self.keep(x, &Vec::<f32>::try_from(&scores)?);
+        let kept = self.keep(x, &download(&scores)?);
         let spans: Vec<_> = kept.iter().map(|&k| candidates[k]).collect();
         let index: Vec<i64> = kept.iter().map(|&k| k as i64).collect();
-        let index = Tensor::f_from_slice(&index)?.to_device(x.rows.device());
+        let index = upload_values(&index, &[-1], x.rows.device())?;
         let vectors: Result<Vec<Tensor>> =
             spans.chunks(CANDIDATES).map(|some| self.spans.vectors(&tokens, some)).collect();
         drop(tokens);
@@ -212,11 +213,11 @@ impl CoarseToFine {
             let rows = start..kept.spans.len().min(start + ROWS);
             let block = self.block(x, &kept, rows, false)?;
             let width = block.scores.size()[1] as usize;
-            let scores = Vec::<f32>::try_from(block.scores.f_contiguous()?.f_view([-1])?)?;
+            let scores = download::<f32>(&block.scores)?;
             let rows = scores.chunks(width).zip(block.antecedents.chunks(width - 1));
             rows.for_each(|(s, a)| clustering.vote(&s[1..], a, self.config.none_score));
         }
-        Ok(self.with_singletons(clustering.groups(), &spans, &Vec::<f32>::try_from(&kept.scores)?))
+        Ok(self.with_singletons(clustering.groups(), &spans, &download(&kept.scores)?))
     }
 
     fn fast_clusters(
@@ -329,7 +330,7 @@ impl CoarseToFine {
         let antecedents = count.min(self.config.max_antecedents as i64);
         let (_, chosen) = coarse.detach().f_topk(antecedents, 1, true, true)?; // (R, A)
         let coarse = coarse.f_gather(1, &chosen, false)?; // (R, A)
-        let mut index = Vec::<i64>::try_from((&chosen + from).f_contiguous()?.f_view([-1])?)?;
+        let mut index = download::<i64>(&chosen.f_add_scalar(from)?)?;
         let features = self.features(x, kept, rows, &mut index, antecedents as usize)?;
 
         let flat = chosen.f_view([-1])?;
@@ -369,13 +370,12 @@ impl CoarseToFine {
                 columns.iter_mut().zip(features).for_each(|(c, f)| c.push(f as i64));
             }
         }
-        let embed = |table: &Tensor, column: &[i64]| -> Result<Tensor> {
-            let index = Tensor::f_from_slice(column)?.to_device(table.device());
-            Ok(table.f_index_select(0, &index)?)
-        };
-        Ok(embed(&self.distance, &columns[0])?
-            .f_add(&embed(&self.sentences, &columns[1])?)?
-            .f_add(&embed(&self.matches, &columns[2])?)?)
+        let [distance, sentences, matches] = upload_columns(&columns, self.distance.device())?;
+        Ok(self
+            .distance
+            .f_index_select(0, &distance)?
+            .f_add(&self.sentences.f_index_select(0, &sentences)?)?
+            .f_add(&self.matches.f_index_select(0, &matches)?)?)
     }
 }
 
@@ -390,9 +390,8 @@ fn antecedent_loss(block: &Block, rows: Range<usize>, cluster: &[i64]) -> Result
         wrong.push(antecedents.iter().any(right));
         wrong.extend(antecedents.iter().map(|a| !right(a)));
     }
-    let wrong = Tensor::f_from_slice(&wrong)?
-        .f_view([rows.len() as i64, width as i64 + 1])?
-        .to_device(block.scores.device());
+    let shape = [rows.len() as i64, width as i64 + 1];
+    let wrong = upload_values(&wrong, &shape, block.scores.device())?;
     let gold = block.scores.f_masked_fill(&wrong, NEVER)?.f_logsumexp(1, false)?;
     Ok(block.scores.f_logsumexp(1, false)?.f_sub(&gold)?.f_sum(Kind::Float)?)
 }

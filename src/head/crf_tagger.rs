@@ -14,6 +14,7 @@ use crate::cpu::{Linear, Rows, values};
 use crate::decode::{Chain, Counts, Crf, ScoredSpan};
 use crate::feature::{Bioul, TagPart};
 use crate::params::{Init, Params};
+use crate::transfer::{download_all, host, upload_values};
 
 /// Far below any score, and small enough that sums of it stay exact where it does not enter.
 const FORBIDDEN: f32 = -1e5;
@@ -55,12 +56,8 @@ impl CrfTagger {
     }
 
     fn crf(&self) -> Result<Crf> {
-        Ok(Crf::new(
-            self.tags.clone(),
-            Vec::try_from(&self.start)?,
-            Vec::try_from(&self.end)?,
-            Vec::try_from(&self.transitions.f_reshape([-1])?)?,
-        ))
+        let [start, end, transitions] = download_all([&self.start, &self.end, &self.transitions])?;
+        Ok(Crf::new(self.tags.clone(), start, end, transitions))
     }
 
     /// Scores of the tags, (B, L, tags).
@@ -124,7 +121,7 @@ impl CrfTagger {
         let (start, end) = (floats(&counts.start), floats(&counts.end));
         let moved = floats(&counts.transitions);
         let with = |scores: &Tensor, gradient: &[f32]| -> Result<Tensor> {
-            let gradient = Tensor::f_from_slice(gradient)?.f_view_as(scores)?;
+            let gradient = host(gradient)?.f_view_as(scores)?;
             Ok(scores.f_mul(&gradient)?.f_sum(Kind::Float)?)
         };
         // Linear in the scores: of the right gradients, then given the right value.
@@ -165,8 +162,7 @@ impl CrfTagger {
                 }
             }
         }
-        let added = Tensor::f_from_slice(&added)?.f_view(logits.size().as_slice())?;
-        Ok(added.f_to_device(logits.device())?)
+        upload_values(&added, &logits.size(), logits.device())
     }
 
     /// Log of the summed exponents of all tag sequences' scores, summed over sequences.
@@ -203,7 +199,7 @@ impl CrfTagger {
             ends.extend(tags.last().map(|&t| t as i64));
         }
         let picked = |scores: &Tensor, index: &[i64]| -> Result<Tensor> {
-            let index = Tensor::f_from_slice(index)?.f_to_device(scores.device())?;
+            let index = upload_values(index, &[-1], scores.device())?;
             Ok(scores.f_reshape([-1])?.f_index_select(0, &index)?.f_sum(Kind::Float)?)
         };
         Ok(picked(logits, &emitted)?
@@ -217,10 +213,11 @@ impl CrfTagger {
         if let Some((projection, crf)) = &self.fast {
             return self.fast_decode(projection, crf, x);
         }
-        let crf = self.crf()?;
         let logits = self.logits(x)?;
         let (_, length, n) = logits.size3()?;
-        let logits = Vec::<f32>::try_from(logits.f_contiguous()?.f_view([-1])?)?;
+        let [start, end, transitions, logits] =
+            download_all([&self.start, &self.end, &self.transitions, &logits])?;
+        let crf = Crf::new(self.tags.clone(), start, end, transitions);
         let row = (length * n) as usize;
         let lengths = x.padding.lengths.iter().enumerate();
         Ok(lengths

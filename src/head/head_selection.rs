@@ -9,6 +9,7 @@ use tch::{Kind, Tensor};
 use super::{GoldRelations, SequenceInput};
 use crate::Result;
 use crate::params::{Init, Params};
+use crate::transfer::{download, upload_values};
 
 /// Pairs of tokens scored at a time when annotating: bounds memory on long sequences.
 const PAIRS: i64 = 1 << 18;
@@ -76,7 +77,7 @@ impl HeadSelection {
             }
         }
         let shape = [batch, length, length, labels];
-        let target = Tensor::f_from_slice(&target)?.f_view(shape)?.f_to_device(device)?;
+        let target = upload_values(&target, &shape, device)?;
         let mask = x
             .padding
             .mask
@@ -88,8 +89,7 @@ impl HeadSelection {
             .flat_map(|gold| (0..n).map(|label| f32::from(!gold.open.contains(&label))))
             .collect();
         // Of a label that was not looked for, only the relations that are there teach.
-        let known = Tensor::f_from_slice(&known)?.f_view([batch, 1, 1, labels])?;
-        let known = known.f_to_device(device)?.f_maximum(&target)?;
+        let known = upload_values(&known, &[batch, 1, 1, labels], device)?.f_maximum(&target)?;
         // A padded cell scores 0 for target 0: a constant log 2, part of the mean in 2018.
         let losses = self
             .logits(x, 0, length)?
@@ -125,8 +125,7 @@ impl HeadSelection {
         let mut found = vec![Vec::new(); x.padding.lengths.len()];
         for from in (0..length).step_by(rows as usize) {
             let count = rows.min(length - from);
-            let scores = self.logits(x, from, count)?.f_sigmoid()?.f_contiguous()?.f_view([-1])?;
-            let scores = Vec::<f32>::try_from(scores)?;
+            let scores = download::<f32>(&self.logits(x, from, count)?.f_sigmoid()?)?;
             for (b, &tokens) in x.padding.lengths.iter().enumerate() {
                 for head in from as usize..tokens.min((from + count) as usize) {
                     let row =

@@ -9,6 +9,7 @@ use super::fast::FastScorer;
 use crate::decode::matches;
 use crate::dropout::Dropout as _;
 use crate::params::Init;
+use crate::transfer::upload_columns;
 use crate::{Result, Span};
 
 /// Powers of two of the distance in tokens.
@@ -81,15 +82,16 @@ impl Kept {
     ) -> Result<Self> {
         let (names, lasts) = numbers(x, spans);
         let firsts: Vec<i64> = spans.iter().map(|(s, _)| s.first as i64).collect();
-        let device = vectors.device();
+        let columns = [firsts, names, lasts];
+        let [firsts, names, lasts] = upload_columns(&columns, vectors.device())?;
         Ok(Self {
-            firsts: Tensor::f_from_slice(&firsts)?.f_to_device(device)?,
             spans: spans.iter().map(|s| s.0).collect(),
             sentence: spans.iter().map(|s| s.1).collect(),
             vectors,
             scores,
-            names: Tensor::f_from_slice(&names)?.f_to_device(device)?,
-            lasts: Tensor::f_from_slice(&lasts)?.f_to_device(device)?,
+            firsts,
+            names,
+            lasts,
         })
     }
 }

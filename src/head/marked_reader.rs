@@ -17,6 +17,7 @@ use super::SequenceInput;
 use crate::dropout::Dropout as _;
 use crate::encode::{BiLstm, LstmShape};
 use crate::params::{Init, Params};
+use crate::transfer::{upload_columns, upload_values};
 use crate::{Cancel, Result, Span};
 
 /// First, last and all tokens of a mention.
@@ -73,7 +74,7 @@ impl MarkedReader {
             cancel.check()?;
             let x = SequenceInput::of_rows(&marked, block)?;
             let states = self.lstm.forward(&x.padding, &x.encoded, None, train)?;
-            let index = Tensor::f_from_slice(&x.padding.places())?.f_to_device(rows.device())?;
+            let index = upload_values(&x.padding.places(), &[-1], rows.device())?;
             read.push(states.f_reshape([-1, self.width()])?.f_index_select(0, &index)?);
         }
         Tensor::f_cat(&read, 0)?.dropped(self.dropout, train)
@@ -91,12 +92,10 @@ impl MarkedReader {
                 marks.push(mark);
             }
         }
-        let tensor = |of: &[i64]| -> Result<Tensor> {
-            Ok(Tensor::f_from_slice(of)?.f_to_device(rows.device())?)
-        };
-        let added = self.marks.f_index_select(0, &tensor(&marks)?)?;
+        let [tokens, marks] = upload_columns(&[tokens, marks], rows.device())?;
+        let added = self.marks.f_index_select(0, &marks)?;
         let none = Tensor::f_zeros_like(rows)?.f_to_kind(Kind::Float)?;
-        Ok(rows.f_add(&none.f_index_add(0, &tensor(&tokens)?, &added)?)?)
+        Ok(rows.f_add(&none.f_index_add(0, &tokens, &added)?)?)
     }
 }
 

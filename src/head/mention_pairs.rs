@@ -32,6 +32,7 @@ use crate::decode::{
 };
 use crate::dropout::Dropout as _;
 use crate::params::{Init, Params};
+use crate::transfer::{download, host, upload, upload_columns, upload_values};
 use crate::{Cancel, Result, Span};
 
 const TYPE_SIZE: i64 = 24;
@@ -179,8 +180,7 @@ impl MentionPairs {
         for &(head, tail, label) in seen {
             added[(head * types + tail) * self.labels + label] += 1.0;
         }
-        let added =
-            Tensor::f_from_slice(&added)?.f_view_as(counts)?.f_to_device(counts.device())?;
+        let added = upload_values(&added, &counts.size(), counts.device())?;
         let _ = counts.shallow_clone().f_add_(&added)?;
         Ok(())
     }
@@ -190,7 +190,7 @@ impl MentionPairs {
         let (Some(seen), Some(min_count)) = (&self.seen, self.options.min_count) else {
             return Ok(None);
         };
-        let counts = Vec::<f32>::try_from(seen.f_contiguous()?.f_view([-1])?)?;
+        let counts = download::<f32>(seen)?;
         let (types, symmetric) = (self.argument_labels as usize, &self.options.symmetric);
         Ok(Some(TypePairs::from_counts(&counts, types, self.labels, min_count, symmetric)))
     }
@@ -242,17 +242,16 @@ impl MentionPairs {
         let rows = pairs.entities().len();
         let device = mentions.vectors.device();
         let shape = [rows as i64, self.labels as i64];
-        let tensor = |values: &[f32]| -> Result<Tensor> {
-            Ok(Tensor::f_from_slice(values)?.f_view(shape)?.f_to_device(device)?)
-        };
+        let table = |values: &[f32]| -> Result<Tensor> { Ok(host(values)?.f_view(shape)?) };
+        let all = [table(&targets.values)?, table(&targets.weights)?, host(pairs.group())?];
+        let [values, weights, group] = upload(all, device)?;
         let logits = self.pair_logits(mentions, pairs.mention_pairs(), true)?;
-        let group = Tensor::f_from_slice(pairs.group())?.f_to_device(device)?;
         let pooled = Tensor::f_zeros(shape, (Kind::Float, device))?
             .f_index_add(0, &group, &logits.f_clamp(-30.0, 30.0)?.f_exp()?)?
             .f_log()?; // (entity pairs, labels)
         let loss = pooled.f_binary_cross_entropy_with_logits(
-            &tensor(&targets.values)?,
-            Some(tensor(&targets.weights)?),
+            &values,
+            Some(weights),
             None,
             tch::Reduction::Sum,
         )?;
@@ -327,7 +326,7 @@ impl MentionPairs {
             let block = start..pairs.len().min(start + BLOCK);
             let logits =
                 self.pair_logits(&prepared, &pairs.mention_pairs()[block.clone()], false)?;
-            let logits = Vec::<f32>::try_from(logits.f_contiguous()?.f_view([-1])?)?;
+            let logits = download::<f32>(&logits)?;
             for (pair, logits) in block.zip(logits.chunks(self.labels)) {
                 pool.add(pair, logits);
             }
@@ -376,18 +375,16 @@ impl MentionPairs {
         allowed: Option<TypePairs>,
         train: bool,
     ) -> Result<Mentions<'a>> {
-        let index = |f: fn(&(Span, usize)) -> i64| -> Result<Tensor> {
-            let values: Vec<i64> = spans.iter().map(f).collect();
-            Ok(Tensor::f_from_slice(&values)?.f_to_device(rows.device())?)
-        };
-        let (first, last) = (index(|m| m.0.first as i64)?, index(|m| m.0.last as i64)?);
+        let column = |f: fn(&(Span, usize)) -> usize| spans.iter().map(|m| f(m) as i64).collect();
+        let columns: [Vec<i64>; 3] = [column(|m| m.0.first), column(|m| m.0.last), column(|m| m.1)];
+        let [first, last, types] = upload_columns(&columns, rows.device())?;
         let sums = running_sums(rows)?;
         let vectors = Tensor::f_cat(
             &[
                 rows.f_index_select(0, &first)?,
                 rows.f_index_select(0, &last.f_sub_scalar(1)?)?,
                 mean_between(&sums, &first, &last)?,
-                self.types.f_index_select(0, &index(|m| m.1 as i64)?)?,
+                self.types.f_index_select(0, &types)?,
             ],
             1,
         )?; // (mentions, 3 * input + TYPE_SIZE)
@@ -445,11 +442,9 @@ impl MentionPairs {
                 column.push(value as i64);
             }
         }
-        let column = |i: usize| -> Result<Tensor> {
-            Ok(Tensor::f_from_slice(&columns[i])?.f_to_device(device)?)
-        };
-        let (head, tail) = (column(0)?, column(1)?);
-        let context = mean_between(&mentions.sums, &column(2)?, &column(3)?)?;
+        let [head, tail, start, end, distance, sentences, types] =
+            upload_columns(&columns, device)?;
+        let context = mean_between(&mentions.sums, &start, &end)?;
         let product = |of: &Tensor| -> Result<Tensor> {
             Ok(of.f_index_select(0, &head)?.f_mul(&of.f_index_select(0, &tail)?)?)
         };
@@ -458,21 +453,19 @@ impl MentionPairs {
             .f_add(&mentions.head.f_index_select(0, &head)?)?
             .f_add(&mentions.tail.f_index_select(0, &tail)?)?
             .f_add(&product(&mentions.vectors)?.f_linear::<&Tensor>(&self.product, None)?)?
-            .f_add(&self.distance.f_index_select(0, &column(4)?)?)?
-            .f_add(&self.sentences.f_index_select(0, &column(5)?)?)?;
+            .f_add(&self.distance.f_index_select(0, &distance)?)?
+            .f_add(&self.sentences.f_index_select(0, &sentences)?)?;
         let hidden = hidden
             .f_relu()? // (pairs, hidden)
             .dropped(self.options.feedforward_dropout, train)?;
-        let types = column(6)?;
         let logits = hidden
             .f_linear(&self.output.0, Some(&self.output.1))?
             .f_add(&self.type_bias.f_flatten(0, 1)?.f_index_select(0, &types)?)?;
         let Some(allowed) = &mentions.allowed else { return Ok(logits) };
         let value = |&may: &bool| if may { 0.0 } else { f32::NEG_INFINITY };
         let added: Vec<f32> = allowed.all().iter().map(value).collect();
-        let added = Tensor::f_from_slice(&added)?
-            .f_view([-1, self.labels as i64])? // (argument labels squared, labels)
-            .f_to_device(device)?;
+        // (argument labels squared, labels)
+        let added = upload_values(&added, &[-1, self.labels as i64], device)?;
         Ok(logits.f_add(&added.f_index_select(0, &types)?)?)
     }
 }

@@ -21,6 +21,7 @@ use crate::config::MentionRankingConfig;
 use crate::decode::Clustering;
 use crate::dropout::Dropout as _;
 use crate::params::{Init, Params};
+use crate::transfer::{download, host, upload, upload_values};
 use crate::{Result, Span};
 
 /// Distances in kept spans: 0 to 4, 5-7, 8-15, 16-31, 32-63, 64 and more.
@@ -113,9 +114,7 @@ impl MentionRanking {
             wrong.push((1..columns).any(right));
             wrong.extend((1..columns).map(|k| !right(k)));
         }
-        let wrong = Tensor::f_from_slice(&wrong)?
-            .f_view([-1, columns as i64])?
-            .f_to_device(kept.scores.device())?;
+        let wrong = upload_values(&wrong, &[-1, columns as i64], kept.scores.device())?;
         let gold = kept.scores.f_masked_fill(&wrong, NEVER)?.f_logsumexp(1, false)?;
         Ok(kept.scores.f_logsumexp(1, false)?.f_sub(&gold)?.f_sum(Kind::Float)?)
     }
@@ -125,7 +124,7 @@ impl MentionRanking {
         let Some(kept) = self.score(x, false)? else {
             return Ok(Vec::new());
         };
-        let best = Vec::<i64>::try_from(kept.scores.f_argmax(1, false)?)?;
+        let best = download::<i64>(&kept.scores.f_argmax(1, false)?)?;
         let antecedent: Vec<Option<usize>> = best
             .iter()
             .enumerate()
@@ -156,7 +155,7 @@ impl MentionRanking {
         let kept = self.keep(x.rows.size()[0], &mention)?;
         let spans: Vec<Span> = kept.iter().map(|&k| candidates[k]).collect();
         let index: Vec<i64> = kept.iter().map(|&k| k as i64).collect();
-        let index = Tensor::f_from_slice(&index)?.f_to_device(mention.device())?;
+        let index = upload_values(&index, &[-1], mention.device())?;
         let mention = mention.f_index_select(0, &index)?; // (kept)
         let vectors = match vectors {
             Some(all) => all.f_index_select(0, &index)?,
@@ -201,11 +200,11 @@ impl MentionRanking {
             }
         }
         let shape = [spans.len() as i64, widest as i64, 1];
-        let to = |values: &[i64]| -> Result<Tensor> {
-            Ok(Tensor::f_from_slice(values)?.f_to_device(device)?)
-        };
-        let inside = to(&inside)?;
-        let outside = Tensor::f_from_slice(&outside)?.f_view(shape)?.f_to_device(device)?;
+        let place =
+            |f: fn(&Span) -> usize| -> Vec<i64> { spans.iter().map(|s| f(s) as i64).collect() };
+        let (first, last) = (host(&place(|s| s.first))?, host(&place(|s| s.last - 1))?);
+        let all = [host(&inside)?, host(&outside)?.f_view(shape)?, first, last];
+        let [inside, outside, first, last] = upload(all, device)?;
         let weights = attention
             .f_index_select(0, &inside)?
             .f_view(shape)?
@@ -217,15 +216,11 @@ impl MentionRanking {
             .f_view([shape[0], shape[1], -1])?
             .f_mul(&weights)?
             .f_sum_dim_intlist(1, false, Kind::Float)?; // (spans, input)
-        let index = |f: fn(&Span) -> usize| {
-            let values: Vec<i64> = spans.iter().map(|s| f(s) as i64).collect();
-            to(&values)
-        };
         let encoded = x.columns(0, self.encoded)?;
         let parts = [
-            encoded.f_index_select(0, &index(|s| s.first)?)?,
-            encoded.f_index_select(0, &index(|s| s.last - 1)?)?,
-            self.width.f_index_select(0, &index(|s| s.last - s.first - 1)?)?,
+            encoded.f_index_select(0, &first)?,
+            encoded.f_index_select(0, &last)?,
+            self.width.f_index_select(0, &last.f_sub(&first)?)?,
             content,
         ];
         Ok(Tensor::f_cat(&parts, 1)?)
@@ -233,7 +228,7 @@ impl MentionRanking {
 
     /// Indices of the best candidates, in text order.
     fn keep(&self, tokens: i64, scores: &Tensor) -> Result<Vec<usize>> {
-        let scores = Vec::<f32>::try_from(scores.detach())?;
+        let scores = download::<f32>(scores)?;
         let count = (self.config.spans_per_word * tokens as f64).floor() as usize;
         let mut order: Vec<usize> = (0..scores.len()).collect();
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
@@ -259,11 +254,10 @@ impl MentionRanking {
             index.extend((1..=window).map(|k| row.saturating_sub(k) as i64));
             impossible.extend((1..=window).map(|k| k > row));
         }
-        let index = Tensor::f_from_slice(&index)?.f_to_device(device)?;
-        let impossible =
-            Tensor::f_from_slice(&impossible)?.f_view([height, width])?.f_to_device(device)?;
         let buckets: Vec<i64> = (1..=window).map(distance_bucket).collect();
-        let buckets = Tensor::f_from_slice(&buckets)?.f_to_device(device)?;
+        let impossible = host(&impossible)?.f_view([height, width])?;
+        let [index, impossible, buckets] =
+            upload([host(&index)?, impossible, host(&buckets)?], device)?;
 
         let span = vectors.size()[1];
         let (weight, bias) = &self.antecedent.layers[0];

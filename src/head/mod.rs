@@ -28,6 +28,7 @@ pub use mention_ranking::{AntecedentScores, MentionRanking};
 use tch::Tensor;
 
 use crate::feature::{Batch, Padding};
+use crate::transfer::{host, upload_all};
 use crate::{Result, Span};
 
 /// What a head reads that works sentence by sentence.
@@ -49,7 +50,7 @@ impl SequenceInput {
     pub fn of_rows(rows: &Tensor, sentences: &[Range<usize>]) -> Result<Self> {
         let (device, width) = (rows.device(), rows.size()[1]);
         let lengths: Vec<usize> = sentences.iter().map(Range::len).collect();
-        let padding = Padding::new(lengths, device)?;
+        let mut padding = Padding::of_host(lengths)?;
         let (batch, longest) = padding.mask.size2()?;
         // Padding reads the last token, and the mask takes it away.
         let places = |s: &Range<usize>| {
@@ -57,9 +58,10 @@ impl SequenceInput {
             (0..longest as usize).map(move |i| (start + i).min(last) as i64)
         };
         let index: Vec<i64> = sentences.iter().flat_map(places).collect();
-        let encoded = rows
-            .f_index_select(0, &Tensor::f_from_slice(&index)?.f_to_device(device)?)?
-            .f_view([batch, longest, width])?;
+        let mut index = host(&index)?;
+        let [mask, reversal] = padding.tensors();
+        upload_all(&mut [mask, reversal, &mut index], device)?;
+        let encoded = rows.f_index_select(0, &index)?.f_view([batch, longest, width])?;
         Ok(Self { encoded: padding.masked(&encoded)?, padding })
     }
 }

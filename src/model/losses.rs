@@ -12,6 +12,7 @@ use crate::dropout::Dropout as _;
 use crate::encode::Encodings;
 use crate::feature::{Batch, Example};
 use crate::head::{Head, SequenceInput};
+use crate::transfer::upload_values;
 use crate::{Document, Error, Result};
 
 /// Passages of documents encoded at a time.
@@ -184,7 +185,7 @@ impl Network {
         let all = reading.rows(task)?;
         let mut sum: Option<Tensor> = None;
         for (e, example) in &own {
-            let index = Tensor::f_from_slice(&reading.index_of(*e))?.f_to_device(self.device)?;
+            let index = upload_values(&reading.index_of(*e), &[-1], self.device)?;
             let own = all.map(|rows| Ok(rows.f_index_select(0, &index)?))?;
             let loss = loss(head.token_rows(&own.encoded, &own.inputs, true)?, example)?;
             sum = Some(added(sum, loss)?);
@@ -305,7 +306,7 @@ fn golden<'a>(example: &Example, gold: Option<&'a Document>) -> Option<Example<'
 /// since the gradient of a slice is as large as what it was cut from.
 fn all_rows(encodings: &Encodings, batch: &Batch) -> Result<Encodings> {
     let index = batch.padding.places();
-    let index = Tensor::f_from_slice(&index)?.f_to_device(batch.words.device())?;
+    let index = upload_values(&index, &[-1], batch.words.device())?;
     encodings.map(|t| Ok(t.f_reshape([-1, t.size()[2]])?.f_index_select(0, &index)?))
 }
 

@@ -2,6 +2,8 @@
 
 mod annotate;
 mod card;
+#[cfg(test)]
+mod crossings;
 mod default;
 mod directory;
 mod evaluate;

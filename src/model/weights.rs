@@ -12,6 +12,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::embed::WORD_TABLE;
 use crate::params::ROW_SCALES;
+use crate::transfer::host;
 use crate::{Error, Result, cpu};
 
 /// Floats that a tensor's place in memory is a multiple of: the line of a cache.
@@ -191,7 +192,7 @@ fn tensors(
             // SAFETY: a view of safetensors has as many bytes as its shape says; the caller keeps them.
             let table =
                 unsafe { Tensor::f_from_blob(data, &shape, &strides, Kind::Int8, Device::Cpu)? };
-            tensors.insert(name.clone() + ROW_SCALES, Tensor::f_from_slice(&scales)?);
+            tensors.insert(name.clone() + ROW_SCALES, host(&scales)?);
             tensors.insert(name, table);
             continue;
         }

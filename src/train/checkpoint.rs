@@ -26,6 +26,7 @@ use super::task_data::{Fingerprint, Split};
 use super::{Optimizer, RunConfig, Trainer};
 use crate::feature::Vocabularies;
 use crate::model::{Parts, Precision, weights};
+use crate::transfer::moved;
 use crate::{Error, Result, atomic};
 
 /// Version of the layout that this build writes, and the newest that it reads.
@@ -212,7 +213,7 @@ impl Checkpoint {
         trainer.params.assign(&self.of(PARAMETER))?;
         let device = trainer.params.device();
         let placed = |tensors: BTreeMap<String, Tensor>| -> BTreeMap<String, Tensor> {
-            tensors.into_iter().map(|(n, t)| (n, t.to_device(device))).collect()
+            tensors.into_iter().map(|(n, t)| (n, moved(&t, device))).collect()
         };
         trainer.average = placed(self.of(AVERAGE));
         trainer.anchor =

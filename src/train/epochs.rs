@@ -12,6 +12,7 @@ use super::{Event, Step, TaskEpoch, Trainer};
 use crate::config::Between;
 use crate::metric::{self, Score, ScoreOptions, Singletons};
 use crate::model::{AnnotateOptions, Parts};
+use crate::transfer::moved;
 use crate::{Cancel, Document, Error, Result};
 
 /// Weights by name.
@@ -306,7 +307,7 @@ impl Trainer {
     fn complete(&self, trained: &Weights) -> Weights {
         let tensor = |(name, tensor): (&str, &Tensor)| {
             let kept = trained.get(name).unwrap_or(tensor);
-            (name.to_owned(), kept.detach().copy().to_device(Device::Cpu))
+            (name.to_owned(), moved(&kept.detach().copy(), Device::Cpu))
         };
         self.params.iter().map(tensor).collect()
     }

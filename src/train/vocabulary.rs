@@ -14,6 +14,7 @@ use crate::config::{ContextConfig, ModelConfig, WordsConfig};
 use crate::embed::vectors::{self, Vectors};
 use crate::embed::{elmo, pretrained};
 use crate::feature::{Vocab, Vocabularies};
+use crate::transfer::host;
 use crate::{Error, Result};
 
 /// The vocabularies of a run, and the pretrained vectors of its words. The words of the model that
@@ -148,5 +149,5 @@ pub(super) fn word_table(vocab: &Vocab, vectors: &Vectors, rng: &mut ChaCha8Rng)
             })),
         }
     }
-    Ok(Tensor::f_from_slice(&table)?.f_view([vocab.size(), vectors.size as i64])?)
+    Ok(host(&table)?.f_view([vocab.size(), vectors.size as i64])?)
 }

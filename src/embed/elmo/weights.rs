@@ -11,6 +11,7 @@ use super::PREFIX;
 use crate::config::ElmoOptions;
 use crate::error::first_line;
 use crate::feature::ELMO_CHARACTERS;
+use crate::transfer::host;
 use crate::{Error, Result};
 
 const OPTIONS: &str = "options.json";
@@ -52,7 +53,7 @@ pub fn weights(dir: &Path) -> Result<BTreeMap<String, Tensor>> {
     let mut found = BTreeMap::new();
     for (name, dataset, shape, layout) in sources(&options) {
         let values = read(&file, &dataset, &shape).map_err(|m| Error::format(&path, m))?;
-        let tensor = Tensor::f_from_slice(&values)?.f_view(shape.as_slice())?;
+        let tensor = host(&values)?.f_view(shape.as_slice())?;
         found.insert(format!("{PREFIX}{name}"), layout.apply(&tensor)?);
     }
     Ok(found)

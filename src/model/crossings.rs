@@ -1,0 +1,50 @@
+//! How often annotation goes to a device and back, which is what a short text costs there. On the CPU
+//! nothing crosses, but it is counted all the same.
+
+use std::path::Path;
+
+use tch::Device;
+
+use super::{AnnotateOptions, Bundle, LoadOptions};
+use crate::transfer::{Crossings, crossings};
+use crate::{Cancel, Document, engine, text};
+
+const DEMO: &str = include_str!("../../examples/demo.txt");
+
+/// What crosses when the default model annotates texts for some of its tasks.
+fn cost(texts: &[&str], tasks: &[&str]) -> Crossings {
+    let docs: Vec<Document> = texts.iter().map(|text| text::tokenize(text)).collect();
+    let tasks = tasks.iter().map(|task| (*task).to_owned()).collect();
+    engine::run(move || {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/default");
+        let options = LoadOptions { plain: true, ..LoadOptions::default() };
+        let model = Bundle::load(&dir, Device::Cpu, &options)?;
+        let options = AnnotateOptions { tasks: Some(tasks), ..AnnotateOptions::default() };
+        let mut annotated = Ok(Vec::new());
+        let cost = crossings(|| {
+            annotated = model.network().annotate(&docs, &options, &Cancel::new());
+        });
+        assert!(annotated?.iter().any(|doc| !doc.mentions.is_empty()));
+        Ok(cost)
+    })
+    .unwrap()
+}
+
+#[test]
+fn a_batch_goes_there_once_and_each_task_comes_back_once() {
+    let sentences = ["Marie Curie was born in Warsaw.", "She moved to Paris in 1891."];
+    for texts in [&sentences[..1], &sentences[..]] {
+        assert_eq!(cost(texts, &["ner"]), Crossings { up: 1, down: 1 });
+        assert_eq!(cost(texts, &["emd"]), Crossings { up: 1, down: 1 });
+        assert_eq!(cost(texts, &["ner", "emd"]), Crossings { up: 1, down: 2 });
+    }
+}
+
+#[test]
+fn what_reads_documents_crosses_a_few_times_for_each() {
+    // Mentions and pairs there, logits back, beside the batch and its names.
+    assert_eq!(cost(&[DEMO], &["relation"]), Crossings { up: 3, down: 2 });
+    // Candidates and kept spans there, features of the pairs; scores of candidates, antecedents, theirs and
+    // the mentions' back.
+    assert_eq!(cost(&[DEMO], &["coref"]), Crossings { up: 6, down: 4 });
+}
