@@ -14,6 +14,9 @@ use crate::{Error, Result, cpu};
 /// Suffix of the tensor that holds the factor of each row of a tensor of signed bytes.
 pub(crate) const ROW_SCALES: &str = ".scale";
 
+/// What the parameters of embedders and encoders begin with.
+const ENCODING: [&str; 2] = ["embedding.", "encoders."];
+
 /// How a new tensor is filled. Fans are those of a matrix `(out, in, ...)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
@@ -38,6 +41,8 @@ pub struct Params {
     creates: bool,
     /// Layers may lay out the weights anew: they do not change any more.
     fast: bool,
+    /// What embedders and encoders compute in.
+    kind: Kind,
     device: Device,
 }
 
@@ -49,6 +54,7 @@ impl Params {
             used: Default::default(),
             creates: true,
             fast: false,
+            kind: Kind::Float,
             device,
         }
     }
@@ -65,6 +71,7 @@ impl Params {
             used: Default::default(),
             creates: false,
             fast: device == Device::Cpu && cpu::is_available(),
+            kind: Kind::Float,
             device,
         }
     }
@@ -73,6 +80,18 @@ impl Params {
     pub fn plain(mut self) -> Self {
         self.fast = false;
         self
+    }
+
+    /// Gives embedders and encoders their weights in bfloat16, to compute in it; the store keeps its own.
+    pub fn in_bf16(mut self) -> Self {
+        self.kind = Kind::BFloat16;
+        self.plain()
+    }
+
+    /// What the tensor `name` is given as.
+    fn kind_of(&self, name: &str, tensor: &Tensor) -> Kind {
+        let encodes = ENCODING.iter().any(|first| name.starts_with(first));
+        if encodes && tensor.kind() == Kind::Float { self.kind } else { tensor.kind() }
     }
 
     /// Whether layers may work with a copy of their weights that suits this CPU.
@@ -94,7 +113,7 @@ impl Params {
                     tensor.size()
                 )));
             }
-            return Ok(tensor.shallow_clone());
+            return Ok(tensor.f_to_kind(self.kind_of(name, tensor))?);
         }
         if !self.creates {
             return Err(Error::Config(format!("tensor `{name}` is missing")));

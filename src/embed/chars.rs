@@ -4,7 +4,7 @@
 //! batch is spelled once. The convolution is an unfold and a matrix product: several times faster
 //! on a CPU than `conv1d` for so few channels.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use crate::config::CharsConfig;
 use crate::dropout::Dropout as _;
@@ -127,7 +127,7 @@ impl CharCnn {
         } else {
             // A window counts if it holds a character of the word, whatever else the batch holds.
             let seen = present
-                .f_to_kind(Kind::Float)?
+                .f_to_kind(scores.kind())?
                 .f_constant_pad_nd([before, after])?
                 .f_unfold(1, width, 1)?
                 .f_amax([-1], false)?; // (U, windows)
@@ -159,7 +159,7 @@ fn pooled(widths: &[cpu::Windows], spellings: &Tensor) -> Result<Tensor> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use tch::Device;
+    use tch::{Device, Kind};
 
     use super::*;
     use crate::feature::{BatchOptions, Vocab, Vocabularies};

@@ -2,7 +2,7 @@
 //!
 //! `factor * sum_l softmax(w)_l h_l`; equal weights at first.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use crate::params::{Init, Params};
 use crate::{Error, Result};
@@ -25,7 +25,7 @@ impl LayerMix {
 
     /// As many states as there are weights, of one shape, to one.
     pub fn forward(&self, states: &[Tensor]) -> Result<Tensor> {
-        let weights = self.weights.f_softmax(0, Kind::Float)?.f_mul(&self.factor)?;
+        let weights = self.weights.f_softmax(0, self.weights.kind())?.f_mul(&self.factor)?;
         let mut sum: Option<Tensor> = None;
         for (at, state) in states.iter().enumerate() {
             let part = state.f_mul(&weights.f_select(0, at as i64)?)?;

@@ -239,7 +239,8 @@ impl ModernBert {
             let apart = places.f_unsqueeze(0)?.f_sub(&places.f_unsqueeze(1)?)?.f_abs()?;
             seen = seen.f_logical_and(&apart.f_le(self.shape.local_attention / 2)?)?;
         }
-        let bias = seen.f_logical_not()?.f_to_kind(Kind::Float)?.f_mul_scalar(NEVER)?;
+        let kind = self.words.kind();
+        let bias = seen.f_logical_not()?.f_to_kind(kind)?.f_mul_scalar(NEVER)?;
         let size = self.width() / self.shape.num_attention_heads;
         let theta = self.shape.theta(local);
         let turns: Vec<f32> =
@@ -247,7 +248,11 @@ impl ModernBert {
         let turns = upload_values(&turns, &[-1], device)?;
         let angles = places.f_unsqueeze(1)?.f_mul(&turns.f_unsqueeze(0)?)?; // (P, size / 2)
         let angles = Tensor::f_cat(&[&angles, &angles], 1)?;
-        Ok(View { bias, cos: angles.f_cos()?, sin: angles.f_sin()? })
+        Ok(View {
+            bias,
+            cos: angles.f_cos()?.f_to_kind(kind)?,
+            sin: angles.f_sin()?.f_to_kind(kind)?,
+        })
     }
 
     /// One layer: attention and a gated feed-forward net, each of the normalized state and added to it.

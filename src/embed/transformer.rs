@@ -168,7 +168,7 @@ impl Transformer {
             Pooling::Mean => {
                 Tensor::f_zeros([rows * length, self.width()], (hidden.kind(), hidden.device()))?
                     .f_index_add(0, &pieces.words, &hidden.f_index_select(0, &pieces.pieces)?)?
-                    .f_div(&pieces.counts)?
+                    .f_div(&pieces.counts.f_to_kind(hidden.kind())?)?
             }
         };
         let words = words.f_view([rows, length, -1])?.dropped(self.dropout, train)?;

@@ -1,6 +1,6 @@
 //! [`WordTable`]: the vectors of the known words.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::WORD_TABLE;
 use crate::params::{Init, Params};
@@ -34,7 +34,7 @@ impl WordTable {
         let rows = self.rows.f_index_select(0, &ids)?;
         let rows = match &self.scales {
             Some(scales) => rows
-                .f_to_kind(Kind::Float)?
+                .f_to_kind(scales.kind())?
                 .f_mul(&scales.f_index_select(0, &ids)?.f_unsqueeze(1)?)?,
             None => rows,
         };

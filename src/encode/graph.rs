@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use indexmap::IndexMap;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::lstm::{BiLstm, LstmShape};
 use super::mix::Mix;
@@ -145,6 +145,10 @@ impl Graph {
             let distinct = embedding.distinct.as_ref().filter(|_| first);
             let encoded = node.encoder.forward(batch, &inputs, distinct, train)?;
             done.insert(name.to_owned(), Encodings { inputs, encoded });
+        }
+        // Heads compute in single precision, whatever came before.
+        for encodings in done.values_mut() {
+            *encodings = encodings.map(|x| Ok(x.f_to_kind(Kind::Float)?))?;
         }
         Ok(done)
     }

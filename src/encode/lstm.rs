@@ -5,7 +5,7 @@
 //! their padding stays at the end. Where weights do not change any more, [`cpu::Lstm`] does the same
 //! in less time.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use crate::dropout::Dropout as _;
 use crate::embed::Distinct;
@@ -83,7 +83,7 @@ impl BiLstm {
             return self.fast_forward(layers, padding, x, distinct);
         }
         let rows = x.size()[0];
-        let zero = Tensor::f_zeros([1, rows, self.hidden], (Kind::Float, x.device()))?;
+        let zero = Tensor::f_zeros([1, rows, self.hidden], (x.kind(), x.device()))?;
         let run = |x: &Tensor, weights: &[Tensor]| -> Result<Tensor> {
             let state = [zero.shallow_clone(), zero.shallow_clone()];
             Ok(x.f_lstm::<Tensor>(&state, weights, true, 1, 0.0, train, false, true)?.0)
@@ -131,7 +131,7 @@ impl BiLstm {
 
 #[cfg(test)]
 mod tests {
-    use tch::Device;
+    use tch::{Device, Kind};
 
     use super::*;
 

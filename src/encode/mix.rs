@@ -8,7 +8,7 @@
 //! hierarchy a task reads is learned; with a gate every token weighs the levels for itself, in
 //! the manner of the learned sharing of Ruder et al. (2017).
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use crate::Result;
 use crate::feature::Batch;
@@ -71,7 +71,7 @@ impl Mix {
             Some(gate) => x.f_linear(gate, Some(&self.weights))?, // (B, L, inputs)
             None => self.weights.shallow_clone(),                 // (inputs)
         };
-        let weights = weights.f_softmax(-1, Kind::Float)?.f_mul(&self.factor)?;
+        let weights = weights.f_softmax(-1, weights.kind())?.f_mul(&self.factor)?;
         let mut start = 0;
         let mut sum: Option<Tensor> = None;
         for (at, (&width, (weight, bias))) in self.widths.iter().zip(&self.project).enumerate() {

@@ -1,6 +1,6 @@
 //! [`Padding`]: where the tokens of sequences stand that are filled up to one length.
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 use crate::Result;
 use crate::transfer::{host, upload_all};
@@ -60,7 +60,7 @@ impl Padding {
 
     /// Zeroes padding: (B, L, D) to (B, L, D).
     pub fn masked(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(x.f_mul(&self.mask.f_to_kind(Kind::Float)?.f_unsqueeze(2)?)?)
+        Ok(x.f_mul(&self.mask.f_to_kind(x.f_kind()?)?.f_unsqueeze(2)?)?)
     }
 
     /// The tokens of all sequences, one after the other, as places of (B * L).

@@ -16,7 +16,9 @@ pub struct hmtl_model(pub(super) Model);
 /// directory that the environment's HMTL_MODEL names, or else `share/hmtl/models/default` of the
 /// installation. Options: `device` ("cpu", "cuda", "cuda:1"), `tasks` (only these are loaded, one at
 /// least), `plain` (true: work through LibTorch alone; the library's own layers for CPUs with AVX2 are
-/// several times faster and give the same but for rounding): `{"device":"cpu","tasks":["ner","coref"]}`.
+/// several times faster and give the same but for rounding), `compute` ("float32", or "bf16": embedders
+/// and encoders compute in half the memory, and on a GPU faster, with scores that differ in the
+/// second or third decimal): `{"device":"cpu","tasks":["ner","coref"]}`.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn hmtl_model_load(

@@ -26,7 +26,7 @@ use sha2::{Digest as _, Sha256};
 use tch::{Device, Kind, Tensor};
 
 use super::file_bytes::FileBytes;
-use super::{Card, LoadOptions, Network, Precision, weights};
+use super::{Card, Compute, LoadOptions, Network, Precision, weights};
 use crate::config::{CONFIG_FORMAT, ContextConfig, ElmoOptions, ModelConfig};
 use crate::embed::WORD_TABLE;
 use crate::feature::{Pieces, Vocab, Vocabularies};
@@ -275,6 +275,9 @@ impl Bundle {
         let mut params = Params::loaded(tensors, device);
         if options.plain {
             params = params.plain();
+        }
+        if options.compute == Compute::Bf16 {
+            params = params.in_bf16();
         }
         // A context embedder always goes through LibTorch.
         let exact = params.is_fast() && config.embedding.context.is_none();

@@ -22,5 +22,5 @@ pub(crate) use directory::Bundle;
 pub use directory::{MODEL_FORMAT, Parts};
 pub use evaluate::{Comparison, EvaluateOptions, Evaluation};
 pub use network::Network;
-pub use shared::{LoadOptions, Model};
+pub use shared::{Compute, LoadOptions, Model};
 pub use weights::Precision;

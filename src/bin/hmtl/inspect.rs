@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use hmtl::Result;
+use hmtl::model::Compute;
 use serde_json::Value;
 
 use super::ModelArguments;
@@ -19,7 +20,9 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> Result<()> {
     let Arguments { model, json } = arguments;
     let mut info =
-        ModelArguments { model, device: "cpu".into(), plain: false }.load(None)?.info()?;
+        ModelArguments { model, device: "cpu".into(), plain: false, compute: Compute::default() }
+            .load(None)?
+            .info()?;
     if json {
         println!("{info}");
         return Ok(());

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use hmtl::model::LoadOptions;
+use hmtl::model::{Compute, LoadOptions};
 use hmtl::{Model, Result};
 use indicatif::ProgressBar;
 
@@ -57,13 +57,24 @@ struct ModelArguments {
     /// Work through LibTorch alone, for comparison.
     #[arg(long)]
     plain: bool,
+    /// float32 or bf16: what embedders and encoders compute in.
+    #[arg(long, default_value = "float32", value_parser = compute)]
+    compute: Compute,
 }
 
 impl ModelArguments {
     fn load(self, tasks: Option<Vec<String>>) -> Result<Model> {
         let dir = self.model.map_or_else(Model::default_dir, Ok)?;
-        Model::load(&dir, &LoadOptions { device: self.device, tasks, plain: self.plain })
+        Model::load(
+            &dir,
+            &LoadOptions { device: self.device, tasks, plain: self.plain, compute: self.compute },
+        )
     }
+}
+
+fn compute(name: &str) -> Result<Compute, String> {
+    let unknown = |_| "it is float32 or bf16".to_owned();
+    serde_json::from_value(name.into()).map_err(unknown)
 }
 
 fn main() -> ExitCode {

@@ -7,7 +7,7 @@
 //!
 //! The clips are why the steps are a loop here and not LibTorch's own.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::Maker;
 use crate::Result;
@@ -75,7 +75,7 @@ impl Layer {
         let (output, memory) = self.projection.size2()?;
         let of_input = self.weight.f_narrow(1, 0, input)?;
         let of_output = self.weight.f_narrow(1, input, output)?.f_transpose(0, 1)?; // (output, 4 * memory)
-        let zeros = |columns| Tensor::f_zeros([batch, columns], (Kind::Float, x.device()));
+        let zeros = |columns| Tensor::f_zeros([batch, columns], (x.kind(), x.device()));
         let (mut h, mut c) = (zeros(output)?, zeros(memory)?);
         let steps = (MAX_CELLS / batch.max(1)).max(1);
         let mut outputs = Vec::with_capacity(length as usize);
