@@ -7,7 +7,7 @@ use std::path::Path;
 
 use hmtl::data::{Dataset, Format, ReadOptions};
 use hmtl::model::{AnnotateOptions, LoadOptions};
-use hmtl::{Cancel, Document, Model};
+use hmtl::{Cancel, Document, Error, Model};
 
 const TOLERANCE: f32 = 1e-4;
 
@@ -99,4 +99,35 @@ fn a_document_has_the_same_scores_whatever_its_neighbours() {
         let alone = model.annotate_documents(alone, &options, &Cancel::new()).unwrap().remove(0);
         assert!(alone == with_others);
     }
+}
+
+#[test]
+fn who_no_longer_wants_a_result_takes_none_from_those_it_waits_with() {
+    let dir = common::tiny_model();
+    let model = Model::load(&dir.path().join("model"), &LoadOptions::default()).unwrap();
+    let texts: Vec<String> = (0..6)
+        .map(|i| format!("Maria Keller founded Nordlicht {i} in Oslo. She sold it."))
+        .collect();
+    let annotate = |text: &str, cancel: &Cancel| {
+        model.annotate_batch(&[text], &AnnotateOptions::default(), cancel)
+    };
+    let alone: Vec<_> = texts.iter().map(|text| annotate(text, &Cancel::new()).unwrap()).collect();
+    std::thread::scope(|scope| {
+        for (at, (text, alone)) in texts.iter().zip(&alone).enumerate() {
+            let annotate = &annotate;
+            scope.spawn(move || {
+                for round in 0..40 {
+                    let cancel = Cancel::new();
+                    let gone = (at + round) % 3 == 0;
+                    if gone {
+                        cancel.trigger();
+                    }
+                    match annotate(text, &cancel) {
+                        Ok(found) => assert!(!gone && found == *alone),
+                        Err(error) => assert!(gone && matches!(error, Error::Cancelled), "{error}"),
+                    }
+                }
+            });
+        }
+    });
 }
