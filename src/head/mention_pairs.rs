@@ -20,26 +20,18 @@
 
 use tch::{Kind, Tensor};
 
-use super::fast::{FastMentionPairs, PairFeatures, linear};
+use super::fast::{FastMentionPairs, PairFeatures};
 use super::marked_reader::MarkedReader;
+use super::pair_scorer::{Mentions, PairScorer};
 use super::pair_targets::PairTargets;
-use super::sums::{mean_between, running_sums};
 use super::{DocumentInput, GoldRelations};
 use crate::config::Between;
 use crate::cpu::values;
-use crate::decode::{
-    EntityPairs, Fact, FactPool, FactRule, MentionPair, TypePairs, join_clusters, name_groups,
-};
-use crate::dropout::Dropout as _;
-use crate::params::{Init, Params};
-use crate::transfer::{download, host, upload, upload_columns, upload_values};
+use crate::decode::{EntityPairs, Fact, FactPool, FactRule, TypePairs, join_clusters, name_groups};
+use crate::params::Params;
+use crate::transfer::{download, host, upload, upload_values};
 use crate::{Cancel, Result, Span};
 
-const TYPE_SIZE: i64 = 24;
-/// Signed token distances in powers of two, both directions.
-const DISTANCES: i64 = 20;
-/// Farther sentences share the last embedding.
-const SENTENCES: i64 = 6;
 /// Mention pairs scored at a time when annotating: bounds memory on long documents.
 const BLOCK: usize = 16_384;
 /// And without LibTorch: what stays near the processor.
@@ -48,16 +40,7 @@ const FAST_BLOCK: usize = 512;
 /// A relation head over mentions; see the module.
 #[derive(Debug)]
 pub struct MentionPairs {
-    types: Tensor,             // (argument labels, TYPE_SIZE)
-    mention: (Tensor, Tensor), // (hidden, 3 * input + TYPE_SIZE), (hidden)
-    head: Tensor,              // (hidden, hidden)
-    tail: Tensor,              // (hidden, hidden)
-    product: Tensor,           // (hidden, hidden)
-    context: (Tensor, Tensor), // (hidden, input), (hidden)
-    distance: Tensor,          // (DISTANCES, hidden)
-    sentences: Tensor,         // (SENTENCES, hidden)
-    output: (Tensor, Tensor),  // (labels, hidden), (labels)
-    type_bias: Tensor,         // (argument labels, argument labels, labels)
+    scorer: PairScorer,
     /// How often the training data related which types: (argument labels, argument labels, labels).
     seen: Option<Tensor>,
     argument_labels: i64,
@@ -65,16 +48,6 @@ pub struct MentionPairs {
     options: MentionPairsOptions,
     reader: Option<MarkedReader>,
     fast: Option<Box<FastMentionPairs>>,
-}
-
-/// What mentions bring to their pairs.
-struct Mentions<'a> {
-    spans: &'a [(Span, usize)],
-    vectors: Tensor, // (mentions, hidden)
-    head: Tensor,    // (mentions, hidden)
-    tail: Tensor,    // (mentions, hidden)
-    sums: Tensor,    // of the encoder's rows
-    allowed: Option<TypePairs>,
 }
 
 /// The numbers of the configuration that the head keeps.
@@ -115,60 +88,13 @@ impl MentionPairs {
         let input = reader.as_ref().map_or(input, MarkedReader::width);
         let mut get =
             |name: &str, shape: &[i64], init| params.get(&format!("{prefix}.{name}"), shape, init);
-        let xavier = Init::XavierUniform;
+        let dropout = options.feedforward_dropout;
+        let scorer = PairScorer::new(&mut get, [input, hidden], [types, columns], dropout)?;
         let shape = [types, types, columns];
-        let layers = Self {
-            types: get("types", &[types, TYPE_SIZE], Init::Normal(0.5))?,
-            mention: (
-                get("mention.weight", &[hidden, 3 * input + TYPE_SIZE], xavier)?,
-                get("mention.bias", &[hidden], Init::Zeros)?,
-            ),
-            head: get("head", &[hidden, hidden], xavier)?,
-            tail: get("tail", &[hidden, hidden], xavier)?,
-            product: get("product", &[hidden, hidden], xavier)?,
-            context: (
-                get("context.weight", &[hidden, input], xavier)?,
-                get("context.bias", &[hidden], Init::Zeros)?,
-            ),
-            distance: get("distance", &[DISTANCES, hidden], Init::Normal(0.1))?,
-            sentences: get("sentences", &[SENTENCES, hidden], Init::Normal(0.1))?,
-            output: (
-                get("output.weight", &[columns, hidden], xavier)?,
-                // Facts are rare: starting from even odds would drown the first epochs in noise.
-                get("output.bias", &[columns], Init::Constant(-4.0))?,
-            ),
-            type_bias: get("type_bias", &[types, types, columns], Init::Zeros)?,
-            seen: None,
-            argument_labels: types,
-            labels,
-            options,
-            reader,
-            fast: None,
-        };
-        let seen =
-            layers.options.min_count.map(|_| params.counts(&format!("{prefix}.seen"), &shape));
-        let fast = params.is_fast().then(|| layers.fast(input)).transpose()?.map(Box::new);
-        Ok(Self { seen: seen.transpose()?, fast, ..layers })
-    }
-
-    fn fast(&self, input: i64) -> Result<FastMentionPairs> {
-        let table = |table: &Tensor| Ok::<_, crate::Error>(values(table)?.to_vec());
-        Ok(FastMentionPairs {
-            types: table(&self.types)?,
-            type_size: TYPE_SIZE as usize,
-            mention: linear(&self.mention.0, Some(&self.mention.1))?,
-            head: linear(&self.head, None)?,
-            tail: linear(&self.tail, None)?,
-            product: linear(&self.product, None)?,
-            context: linear(&self.context.0, Some(&self.context.1))?,
-            distance: table(&self.distance)?,
-            sentences: table(&self.sentences)?,
-            output: linear(&self.output.0, Some(&self.output.1))?,
-            type_bias: table(&self.type_bias)?,
-            hidden: self.options.hidden as usize,
-            labels: self.labels,
-            input: input as usize,
-        })
+        let seen = options.min_count.map(|_| params.counts(&format!("{prefix}.seen"), &shape));
+        let seen = seen.transpose()?;
+        let fast = params.is_fast().then(|| scorer.fast()).transpose()?.map(Box::new);
+        Ok(Self { scorer, seen, argument_labels: types, labels, options, reader, fast })
     }
 
     /// Counts types that the training data relates: head, tail and label.
@@ -216,11 +142,10 @@ impl MentionPairs {
         let far = self.options.max_sentences;
         let pairs = EntityPairs::new(&spans, &groups, &x.sentences, far, allowed.as_ref());
         if pairs.is_empty() {
-            // Keeps the graph, so that a document without pairs can stand in a batch.
-            return Ok(self.output.1.f_sum(Kind::Float)?.f_mul_scalar(0.0)?);
+            return self.scorer.nothing();
         }
         let rows = self.rows(x, &spans, true, &Cancel::new())?;
-        let mentions = self.mentions(&rows, &spans, allowed, true)?;
+        let mentions = self.scorer.mentions(&rows, &spans, allowed, true)?;
         self.pair_loss(&mentions, &groups, &pairs, gold)
     }
 
@@ -240,12 +165,12 @@ impl MentionPairs {
             mentions.allowed.as_ref(),
         );
         let rows = pairs.entities().len();
-        let device = mentions.vectors.device();
+        let device = self.scorer.device();
         let shape = [rows as i64, self.labels as i64];
         let table = |values: &[f32]| -> Result<Tensor> { Ok(host(values)?.f_view(shape)?) };
         let all = [table(&targets.values)?, table(&targets.weights)?, host(pairs.group())?];
         let [values, weights, group] = upload(all, device)?;
-        let logits = self.pair_logits(mentions, pairs.mention_pairs(), true)?;
+        let logits = self.scorer.logits(mentions, pairs.mention_pairs(), true)?;
         let pooled = Tensor::f_zeros(shape, (Kind::Float, device))?
             .f_index_add(0, &group, &logits.f_clamp(-30.0, 30.0)?.f_exp()?)?
             .f_log()?; // (entity pairs, labels)
@@ -320,12 +245,12 @@ impl MentionPairs {
         cancel: &Cancel,
     ) -> Result<FactPool<'a>> {
         let mut pool = FactPool::new(pairs, self.labels);
-        let prepared = self.mentions(rows, mentions, allowed, false)?;
+        let prepared = self.scorer.mentions(rows, mentions, allowed, false)?;
         for start in (0..pairs.len()).step_by(BLOCK) {
             cancel.check()?;
             let block = start..pairs.len().min(start + BLOCK);
             let logits =
-                self.pair_logits(&prepared, &pairs.mention_pairs()[block.clone()], false)?;
+                self.scorer.logits(&prepared, &pairs.mention_pairs()[block.clone()], false)?;
             let logits = download::<f32>(&logits)?;
             for (pair, logits) in block.zip(logits.chunks(self.labels)) {
                 pool.add(pair, logits);
@@ -351,7 +276,7 @@ impl MentionPairs {
             let block = start..pairs.len().min(start + FAST_BLOCK);
             let features: Vec<PairFeatures> = pairs.mention_pairs()[block.clone()]
                 .iter()
-                .map(|pair| self.features(mentions, pair))
+                .map(|pair| self.scorer.features(mentions, pair))
                 .collect();
             let mut logits = fast.logits(&prepared, &features);
             for (at, logits) in block.zip(logits.chunks_mut(fast.stride())) {
@@ -367,112 +292,4 @@ impl MentionPairs {
         }
         Ok(pool)
     }
-
-    fn mentions<'a>(
-        &self,
-        rows: &Tensor,
-        spans: &'a [(Span, usize)],
-        allowed: Option<TypePairs>,
-        train: bool,
-    ) -> Result<Mentions<'a>> {
-        let column = |f: fn(&(Span, usize)) -> usize| spans.iter().map(|m| f(m) as i64).collect();
-        let columns: [Vec<i64>; 3] = [column(|m| m.0.first), column(|m| m.0.last), column(|m| m.1)];
-        let [first, last, types] = upload_columns(&columns, rows.device())?;
-        let sums = running_sums(rows)?;
-        let vectors = Tensor::f_cat(
-            &[
-                rows.f_index_select(0, &first)?,
-                rows.f_index_select(0, &last.f_sub_scalar(1)?)?,
-                mean_between(&sums, &first, &last)?,
-                self.types.f_index_select(0, &types)?,
-            ],
-            1,
-        )?; // (mentions, 3 * input + TYPE_SIZE)
-        let vectors = vectors
-            .f_linear(&self.mention.0, Some(&self.mention.1))?
-            .f_relu()?
-            .dropped(self.options.feedforward_dropout, train)?;
-        Ok(Mentions {
-            spans,
-            head: vectors.f_linear::<&Tensor>(&self.head, None)?,
-            tail: vectors.f_linear::<&Tensor>(&self.tail, None)?,
-            vectors,
-            sums,
-            allowed,
-        })
-    }
-
-    fn features(&self, spans: &[(Span, usize)], pair: &MentionPair) -> PairFeatures {
-        let ((head, head_type), (tail, tail_type)) = (spans[pair.head], spans[pair.tail]);
-        // Between the two, when they share a sentence and do not overlap.
-        let (from, to) = (head.last.min(tail.last), head.first.max(tail.first));
-        let shared = pair.sentences_apart == 0 && from < to;
-        PairFeatures {
-            head: pair.head,
-            tail: pair.tail,
-            between: from..if shared { to } else { from },
-            distance: distance_bucket(head.first as i64 - tail.first as i64) as usize,
-            sentences: pair.sentences_apart.min(SENTENCES as usize - 1),
-            types: head_type * self.argument_labels as usize + tail_type,
-        }
-    }
-
-    /// Logits of mention pairs, minus infinity where a label does not allow their types:
-    /// (pairs, labels).
-    fn pair_logits(
-        &self,
-        mentions: &Mentions,
-        pairs: &[MentionPair],
-        train: bool,
-    ) -> Result<Tensor> {
-        let device = mentions.vectors.device();
-        let mut columns: [Vec<i64>; 7] = Default::default();
-        for pair in pairs {
-            let pair = self.features(mentions.spans, pair);
-            let row = [
-                pair.head,
-                pair.tail,
-                pair.between.start,
-                pair.between.end,
-                pair.distance,
-                pair.sentences,
-                pair.types,
-            ];
-            for (column, value) in columns.iter_mut().zip(row) {
-                column.push(value as i64);
-            }
-        }
-        let [head, tail, start, end, distance, sentences, types] =
-            upload_columns(&columns, device)?;
-        let context = mean_between(&mentions.sums, &start, &end)?;
-        let product = |of: &Tensor| -> Result<Tensor> {
-            Ok(of.f_index_select(0, &head)?.f_mul(&of.f_index_select(0, &tail)?)?)
-        };
-        let hidden = context
-            .f_linear(&self.context.0, Some(&self.context.1))?
-            .f_add(&mentions.head.f_index_select(0, &head)?)?
-            .f_add(&mentions.tail.f_index_select(0, &tail)?)?
-            .f_add(&product(&mentions.vectors)?.f_linear::<&Tensor>(&self.product, None)?)?
-            .f_add(&self.distance.f_index_select(0, &distance)?)?
-            .f_add(&self.sentences.f_index_select(0, &sentences)?)?;
-        let hidden = hidden
-            .f_relu()? // (pairs, hidden)
-            .dropped(self.options.feedforward_dropout, train)?;
-        let logits = hidden
-            .f_linear(&self.output.0, Some(&self.output.1))?
-            .f_add(&self.type_bias.f_flatten(0, 1)?.f_index_select(0, &types)?)?;
-        let Some(allowed) = &mentions.allowed else { return Ok(logits) };
-        let value = |&may: &bool| if may { 0.0 } else { f32::NEG_INFINITY };
-        let added: Vec<f32> = allowed.all().iter().map(value).collect();
-        // (argument labels squared, labels)
-        let added = upload_values(&added, &[-1, self.labels as i64], device)?;
-        Ok(logits.f_add(&added.f_index_select(0, &types)?)?)
-    }
-}
-
-/// Signed distance in powers of two: `DISTANCES / 2` buckets each way.
-fn distance_bucket(distance: i64) -> i64 {
-    let half = DISTANCES / 2;
-    let size = (64 - distance.unsigned_abs().leading_zeros() as i64).min(half - 1);
-    if distance < 0 { size } else { half + size }
 }

@@ -13,6 +13,7 @@ mod kept_spans;
 mod marked_reader;
 mod mention_pairs;
 mod mention_ranking;
+mod pair_scorer;
 mod pair_targets;
 mod span_vectors;
 mod sums;

@@ -1,0 +1,218 @@
+//! [`PairScorer`]: how likely each label holds between two mentions; see [`super::MentionPairs`].
+
+use tch::Tensor;
+
+use super::fast::{FastMentionPairs, PairFeatures, linear};
+use super::sums::{mean_between, running_sums};
+use crate::cpu::values;
+use crate::decode::{MentionPair, TypePairs};
+use crate::dropout::Dropout as _;
+use crate::params::Init;
+use crate::transfer::{upload_columns, upload_values};
+use crate::{Result, Span};
+
+const TYPE_SIZE: i64 = 24;
+/// Signed token distances in powers of two, both directions.
+const DISTANCES: i64 = 20;
+/// Farther sentences share the last embedding.
+const SENTENCES: i64 = 6;
+
+#[derive(Debug)]
+pub(super) struct PairScorer {
+    types: Tensor,             // (argument labels, TYPE_SIZE)
+    mention: (Tensor, Tensor), // (hidden, 3 * input + TYPE_SIZE), (hidden)
+    head: Tensor,              // (hidden, hidden)
+    tail: Tensor,              // (hidden, hidden)
+    product: Tensor,           // (hidden, hidden)
+    context: (Tensor, Tensor), // (hidden, input), (hidden)
+    distance: Tensor,          // (DISTANCES, hidden)
+    sentences: Tensor,         // (SENTENCES, hidden)
+    output: (Tensor, Tensor),  // (labels, hidden), (labels)
+    type_bias: Tensor,         // (argument labels, argument labels, labels)
+    dropout: f64,
+}
+
+/// What mentions bring to their pairs.
+pub(super) struct Mentions<'a> {
+    pub(super) spans: &'a [(Span, usize)],
+    pub(super) allowed: Option<TypePairs>,
+    vectors: Tensor, // (mentions, hidden)
+    head: Tensor,    // (mentions, hidden)
+    tail: Tensor,    // (mentions, hidden)
+    sums: Tensor,    // of the encoder's rows
+}
+
+impl PairScorer {
+    /// `input` and `hidden` are widths, of the rows and inside; then the labels of mentions and of pairs.
+    pub(super) fn new(
+        get: &mut impl FnMut(&str, &[i64], Init) -> Result<Tensor>,
+        [input, hidden]: [i64; 2],
+        [types, labels]: [i64; 2],
+        dropout: f64,
+    ) -> Result<Self> {
+        let xavier = Init::XavierUniform;
+        Ok(Self {
+            types: get("types", &[types, TYPE_SIZE], Init::Normal(0.5))?,
+            mention: (
+                get("mention.weight", &[hidden, 3 * input + TYPE_SIZE], xavier)?,
+                get("mention.bias", &[hidden], Init::Zeros)?,
+            ),
+            head: get("head", &[hidden, hidden], xavier)?,
+            tail: get("tail", &[hidden, hidden], xavier)?,
+            product: get("product", &[hidden, hidden], xavier)?,
+            context: (
+                get("context.weight", &[hidden, input], xavier)?,
+                get("context.bias", &[hidden], Init::Zeros)?,
+            ),
+            distance: get("distance", &[DISTANCES, hidden], Init::Normal(0.1))?,
+            sentences: get("sentences", &[SENTENCES, hidden], Init::Normal(0.1))?,
+            output: (
+                get("output.weight", &[labels, hidden], xavier)?,
+                // Facts are rare: starting from even odds would drown the first epochs in noise.
+                get("output.bias", &[labels], Init::Constant(-4.0))?,
+            ),
+            type_bias: get("type_bias", &[types, types, labels], Init::Zeros)?,
+            dropout,
+        })
+    }
+
+    pub(super) fn fast(&self) -> Result<FastMentionPairs> {
+        let table = |table: &Tensor| Ok::<_, crate::Error>(values(table)?.to_vec());
+        let size = |tensor: &Tensor, at: usize| tensor.size()[at] as usize;
+        Ok(FastMentionPairs {
+            types: table(&self.types)?,
+            type_size: TYPE_SIZE as usize,
+            mention: linear(&self.mention.0, Some(&self.mention.1))?,
+            head: linear(&self.head, None)?,
+            tail: linear(&self.tail, None)?,
+            product: linear(&self.product, None)?,
+            context: linear(&self.context.0, Some(&self.context.1))?,
+            distance: table(&self.distance)?,
+            sentences: table(&self.sentences)?,
+            output: linear(&self.output.0, Some(&self.output.1))?,
+            type_bias: table(&self.type_bias)?,
+            hidden: size(&self.head, 0),
+            labels: size(&self.output.0, 0),
+            input: size(&self.context.0, 1),
+        })
+    }
+
+    /// Zero, for a document without pairs: keeps the graph, so that it can stand in a batch.
+    pub(super) fn nothing(&self) -> Result<Tensor> {
+        Ok(self.output.1.f_sum(tch::Kind::Float)?.f_mul_scalar(0.0)?)
+    }
+
+    pub(super) fn device(&self) -> tch::Device {
+        self.types.device()
+    }
+
+    /// Of `rows` (N, input).
+    pub(super) fn mentions<'a>(
+        &self,
+        rows: &Tensor,
+        spans: &'a [(Span, usize)],
+        allowed: Option<TypePairs>,
+        train: bool,
+    ) -> Result<Mentions<'a>> {
+        let column = |f: fn(&(Span, usize)) -> usize| spans.iter().map(|m| f(m) as i64).collect();
+        let columns: [Vec<i64>; 3] = [column(|m| m.0.first), column(|m| m.0.last), column(|m| m.1)];
+        let [first, last, types] = upload_columns(&columns, rows.device())?;
+        let sums = running_sums(rows)?;
+        let vectors = Tensor::f_cat(
+            &[
+                rows.f_index_select(0, &first)?,
+                rows.f_index_select(0, &last.f_sub_scalar(1)?)?,
+                mean_between(&sums, &first, &last)?,
+                self.types.f_index_select(0, &types)?,
+            ],
+            1,
+        )?; // (mentions, 3 * input + TYPE_SIZE)
+        let vectors = vectors
+            .f_linear(&self.mention.0, Some(&self.mention.1))?
+            .f_relu()?
+            .dropped(self.dropout, train)?;
+        Ok(Mentions {
+            spans,
+            head: vectors.f_linear::<&Tensor>(&self.head, None)?,
+            tail: vectors.f_linear::<&Tensor>(&self.tail, None)?,
+            vectors,
+            sums,
+            allowed,
+        })
+    }
+
+    /// What is known of a pair beside its mentions.
+    pub(super) fn features(&self, spans: &[(Span, usize)], pair: &MentionPair) -> PairFeatures {
+        let ((head, head_type), (tail, tail_type)) = (spans[pair.head], spans[pair.tail]);
+        // Between the two, when they share a sentence and do not overlap.
+        let (from, to) = (head.last.min(tail.last), head.first.max(tail.first));
+        let shared = pair.sentences_apart == 0 && from < to;
+        PairFeatures {
+            head: pair.head,
+            tail: pair.tail,
+            between: from..if shared { to } else { from },
+            distance: distance_bucket(head.first as i64 - tail.first as i64) as usize,
+            sentences: pair.sentences_apart.min(SENTENCES as usize - 1),
+            types: head_type * self.types.size()[0] as usize + tail_type,
+        }
+    }
+
+    /// Logits of mention pairs, minus infinity where a label does not allow their types:
+    /// (pairs, labels).
+    pub(super) fn logits(
+        &self,
+        mentions: &Mentions,
+        pairs: &[MentionPair],
+        train: bool,
+    ) -> Result<Tensor> {
+        let device = mentions.vectors.device();
+        let mut columns: [Vec<i64>; 7] = Default::default();
+        for pair in pairs {
+            let pair = self.features(mentions.spans, pair);
+            let row = [
+                pair.head,
+                pair.tail,
+                pair.between.start,
+                pair.between.end,
+                pair.distance,
+                pair.sentences,
+                pair.types,
+            ];
+            for (column, value) in columns.iter_mut().zip(row) {
+                column.push(value as i64);
+            }
+        }
+        let [head, tail, start, end, distance, sentences, types] =
+            upload_columns(&columns, device)?;
+        let context = mean_between(&mentions.sums, &start, &end)?;
+        let product = |of: &Tensor| -> Result<Tensor> {
+            Ok(of.f_index_select(0, &head)?.f_mul(&of.f_index_select(0, &tail)?)?)
+        };
+        let hidden = context
+            .f_linear(&self.context.0, Some(&self.context.1))?
+            .f_add(&mentions.head.f_index_select(0, &head)?)?
+            .f_add(&mentions.tail.f_index_select(0, &tail)?)?
+            .f_add(&product(&mentions.vectors)?.f_linear::<&Tensor>(&self.product, None)?)?
+            .f_add(&self.distance.f_index_select(0, &distance)?)?
+            .f_add(&self.sentences.f_index_select(0, &sentences)?)?;
+        let hidden = hidden
+            .f_relu()? // (pairs, hidden)
+            .dropped(self.dropout, train)?;
+        let logits = hidden
+            .f_linear(&self.output.0, Some(&self.output.1))?
+            .f_add(&self.type_bias.f_flatten(0, 1)?.f_index_select(0, &types)?)?;
+        let Some(allowed) = &mentions.allowed else { return Ok(logits) };
+        let value = |&may: &bool| if may { 0.0 } else { f32::NEG_INFINITY };
+        let added: Vec<f32> = allowed.all().iter().map(value).collect();
+        // (argument labels squared, labels)
+        let added = upload_values(&added, &[-1, logits.size()[1]], device)?;
+        Ok(logits.f_add(&added.f_index_select(0, &types)?)?)
+    }
+}
+
+/// Signed distance in powers of two: `DISTANCES / 2` buckets each way.
+fn distance_bucket(distance: i64) -> i64 {
+    let half = DISTANCES / 2;
+    let size = (64 - distance.unsigned_abs().leading_zeros() as i64).min(half - 1);
+    if distance < 0 { size } else { half + size }
+}
