@@ -331,6 +331,10 @@ class HmtlTorch(nn.Module):
             + (name.unsqueeze(1) == name) * w("coarse.match")[0]
             + (end.unsqueeze(1) == end) * w("coarse.match")[1]
         )
+        if config.get("coarse_distance"):
+            begin = torch.tensor([a for a, _, _ in kept])
+            apart = torch.bucketize(begin.unsqueeze(1) - begin, 2 ** torch.arange(11), right=True)
+            coarse = coarse + F.linear(g, w("coarse.distance")).gather(1, apart)
         n = len(kept)
         coarse = coarse.masked_fill(torch.ones(n, n, dtype=torch.bool).triu(), -1e9)
         top, other = coarse.topk(min(n, config["max_antecedents"]))
