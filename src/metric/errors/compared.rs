@@ -247,3 +247,15 @@ fn holds(outer: &Span, inner: &Span) -> bool {
 fn overlaps(a: &Span, b: &Span) -> bool {
     a.first < b.last && b.first < a.last
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_name_their_bounds() {
+        let names: Vec<String> =
+            [1, 3, 4, 5, 8, 30].iter().map(|&n| range(n, &LENGTHS).1).collect();
+        assert_eq!(names, ["1", "3", "4–5", "4–5", "6–8", "9 and more"]);
+    }
+}
