@@ -206,7 +206,7 @@ Each alone, with what it needs; one worker:
 {tasks(results)}
 
 Most of the time goes into products of weights and states, which the library's kernel does at 40 to 50 thousand million multiplications a second
-on a core of this machine: two of eight floats a cycle, all it can. Eight-bit products would need more instructions for the same without
+on a core of this machine (measured apart from this run, with a loop around it): two of eight floats a cycle, all it can. Eight-bit products would need more instructions for the same without
 AVX-512 VNNI, which this machine lacks, and were not written.
 
 ## Callers
