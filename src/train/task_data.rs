@@ -85,13 +85,16 @@ struct Source {
 }
 
 impl Files {
-    /// The documents of a description, their labels of `layer` as it wants them.
-    fn relabelled(&mut self, config: &DataConfig, layer: &str) -> Result<Vec<Arc<Document>>> {
-        let documents = self.documents(config)?;
-        if config.keeps_labels() {
-            return Ok(documents);
+    /// The documents of a description, their labels of `layer` and their letters as it wants them.
+    fn changed(&mut self, config: &DataConfig, layer: &str) -> Result<Vec<Arc<Document>>> {
+        let mut documents = self.documents(config)?;
+        if !config.keeps_labels() {
+            documents.iter_mut().for_each(|d| *d = Arc::new(relabel(d, layer, config)));
         }
-        Ok(documents.into_iter().map(|d| Arc::new(relabel(&d, layer, config))).collect())
+        if let Some(recase) = &config.recase {
+            documents.iter_mut().for_each(|d| *d = Arc::new(recase.apply(d)));
+        }
+        Ok(documents)
     }
 
     fn documents(&mut self, config: &DataConfig) -> Result<Vec<Arc<Document>>> {
@@ -147,7 +150,7 @@ impl TaskData {
         let mut of_split = |split: Split, described: &[DataConfig]| -> Result<Vec<Arc<Document>>> {
             let mut docs: Vec<Arc<Document>> = Vec::new();
             for data in described {
-                docs.extend(files.relabelled(data, &layer)?);
+                docs.extend(files.changed(data, &layer)?);
             }
             docs.extend(added.and_then(|a| a.get(&split)).into_iter().flatten().cloned());
             let refused = |what: &str| {

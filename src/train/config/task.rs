@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Format, ReadOptions};
+use crate::train::recase::Recase;
 
 /// A task of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,6 +82,9 @@ pub struct DataConfig {
     /// Gives the label of a mention to the mentions of its cluster that have none.
     #[serde(default)]
     pub spread: bool,
+    /// Writes some of the text in capitals or in small letters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recase: Option<Recase>,
 }
 
 fn unit() -> f64 {
@@ -88,13 +92,17 @@ fn unit() -> f64 {
 }
 
 impl DataConfig {
-    /// Whether documents are taken as they are.
+    /// Whether labels are taken as they are.
     pub(in crate::train) fn keeps_labels(&self) -> bool {
         self.rename.is_empty() && self.covers.is_none() && !self.spread
     }
 }
 
 impl TaskTraining {
+    fn data(&self) -> impl Iterator<Item = &DataConfig> {
+        self.train.iter().chain(&self.dev).chain(&self.test)
+    }
+
     pub(super) fn data_mut(&mut self) -> impl Iterator<Item = &mut DataConfig> {
         self.train.iter_mut().chain(&mut self.dev).chain(&mut self.test)
     }
@@ -112,7 +120,10 @@ impl TaskTraining {
         ];
         match rules.iter().find(|rule| !rule.0) {
             Some((_, message)) => Err((*message).to_owned()),
-            None => Ok(()),
+            None => self
+                .data()
+                .filter_map(|data| data.recase)
+                .try_for_each(|recase| recase.check().map_err(str::to_owned)),
         }
     }
 }
