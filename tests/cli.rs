@@ -74,6 +74,29 @@ fn texts_are_annotated_in_every_format() {
 }
 
 #[test]
+fn data_is_annotated_by_its_own_tokens() {
+    let dir = common::tiny_model();
+    let model = dir.path().join("model");
+    let model = model.to_str().unwrap();
+    let sentence = r#"{"sents": [["Mr.Berg", "sold", "it", "."], ["Why", "?"]], "title": "Berg","#;
+    let data = format!(r#"[{sentence} "vertexSet": []}}, {sentence} "vertexSet": []}}]"#);
+    let data = write(dir.path(), "data.json", &data);
+    let arguments = ["annotate", "--model", model, "--format", "jsonl", "--from", "docred"];
+    let (lines, _) = succeeds(&[&arguments[..], &[&data]].concat(), "");
+    let docs: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(docs.len(), 2);
+    assert_eq!(
+        (&docs[0]["id"], &docs[0]["text"]),
+        (&"Berg".into(), &"Mr.Berg sold it .\nWhy ?".into())
+    );
+    assert_eq!(docs[0]["tokens"].as_array().unwrap().len(), 6);
+    assert_eq!(docs[0]["sentences"].as_array().unwrap().len(), 2);
+    fails(&arguments, "name one after --from");
+    fails(&[&arguments[..], &["/no/such/data"]].concat(), "/no/such/data");
+    fails(&[&arguments[..], &[model]].concat(), "model");
+}
+
+#[test]
 fn evaluation_prints_one_object_with_a_score() {
     let dir = common::tiny_model();
     let model = dir.path().join("model");

@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, Read as _, Write as _, stderr, stdin, stdout};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use hmtl::data::{self, Dataset, ReadOptions};
 use hmtl::model::AnnotateOptions;
 use hmtl::{Cancel, Document, Error, OffsetUnit, Result};
 use indicatif::ProgressBar;
@@ -18,6 +19,11 @@ const GROUP: usize = 32;
 pub struct Arguments {
     /// UTF-8 texts; standard input when there is none, or for `-`.
     files: Vec<PathBuf>,
+    /// The files are data of this format, whose sentences and tokens are taken as they are and
+    /// whose annotations are dropped: conll2003, conll2012, docred, dygie, conll04, gum, litbank,
+    /// brat, knowledgenet or jsonl.
+    #[arg(long, value_name = "FORMAT")]
+    from: Option<data::Format>,
     #[command(flatten)]
     model: ModelArguments,
     /// What to look for, such as ner,coref; all tasks of the model when absent.
@@ -57,7 +63,8 @@ enum Offsets {
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
-    let Arguments { mut files, model, tasks, format, offsets, min_score, singletons } = arguments;
+    let Arguments { mut files, from, model, tasks, format, offsets, min_score, singletons } =
+        arguments;
     if files.is_empty() {
         files.push("-".into());
     }
@@ -65,6 +72,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     if let Some(missing) = files.iter().find(|f| !is_stdin(f) && !f.exists()) {
         return Err(Error::io(missing, std::io::ErrorKind::NotFound.into()));
     }
+    let data = from.map(|from| read_data(from, &files)).transpose()?;
     let model = model.load(tasks)?;
     let options = AnnotateOptions {
         min_score,
@@ -77,20 +85,42 @@ pub fn run(arguments: Arguments) -> Result<()> {
         },
         ..AnnotateOptions::default()
     };
-    let mut writer = Writer { format, many: files.len() > 1, written: 0 };
-    let bar = (files.len() > GROUP && stderr().is_terminal())
-        .then(|| ProgressBar::new(files.len() as u64));
+    let count = data.as_ref().map_or(files.len(), Vec::len);
+    let mut writer = Writer { format, many: count != 1, written: 0 };
+    let bar = (count > GROUP && stderr().is_terminal()).then(|| ProgressBar::new(count as u64));
+    let done = |n: usize| bar.iter().for_each(|bar| bar.inc(n as u64));
     writer.begin()?;
-    for group in files.chunks(GROUP) {
-        let texts = group.iter().map(|f| read(f)).collect::<Result<Vec<_>>>()?;
-        let docs = model.annotate_batch(&texts, &options, &Cancel::new())?;
-        for (file, mut doc) in group.iter().zip(docs) {
-            doc.id = (!is_stdin(file)).then(|| file.display().to_string());
-            writer.document(&doc)?;
+    if let Some(data) = &data {
+        for group in data.chunks(GROUP) {
+            let docs = model.annotate_documents(group, &options, &Cancel::new())?;
+            docs.iter().try_for_each(|doc| writer.document(doc))?;
+            done(group.len());
         }
-        bar.iter().for_each(|bar| bar.inc(group.len() as u64));
+    } else {
+        for group in files.chunks(GROUP) {
+            let texts = group.iter().map(|f| read(f)).collect::<Result<Vec<_>>>()?;
+            let docs = model.annotate_batch(&texts, &options, &Cancel::new())?;
+            for (file, mut doc) in group.iter().zip(docs) {
+                doc.id = (!is_stdin(file)).then(|| file.display().to_string());
+                writer.document(&doc)?;
+            }
+            done(group.len());
+        }
     }
     writer.end()
+}
+
+/// The documents of data sets.
+fn read_data(format: data::Format, files: &[PathBuf]) -> Result<Vec<Document>> {
+    let mut documents = Vec::new();
+    for file in files {
+        if is_stdin(file) {
+            return Err(Error::invalid("data is read from files: name one after --from"));
+        }
+        let dataset = Dataset::open(format, file, &ReadOptions::default())?;
+        documents.extend(dataset.documents);
+    }
+    Ok(documents)
 }
 
 fn is_stdin(path: &Path) -> bool {
