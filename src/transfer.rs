@@ -3,6 +3,8 @@
 //! What belongs together crosses together, as one copy of bytes from pinned memory, which the host
 //! does not wait for. On the CPU nothing is copied.
 
+use std::borrow::Borrow;
+
 use tch::{Device, Kind, Tensor};
 
 use crate::Result;
@@ -63,19 +65,27 @@ where
     Ok(Vec::try_from(&tensor.detach().f_contiguous()?.f_view([-1])?)?)
 }
 
-/// The numbers of several tensors of floats, by one copy.
+/// The numbers of several tensors as floats, by one copy.
 pub(crate) fn download_all<const N: usize>(tensors: [&Tensor; N]) -> Result<[Vec<f32>; N]> {
-    let mut flat = Vec::with_capacity(N);
+    let mut lists = download_list(&tensors)?.into_iter();
+    Ok(tensors.map(|_| lists.next().unwrap_or_default()))
+}
+
+/// The same of any number of them.
+pub(crate) fn download_list<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Vec<Vec<f32>>> {
+    let mut flat = Vec::with_capacity(tensors.len());
     for tensor in tensors {
-        flat.push(tensor.detach().f_contiguous()?.f_view([-1])?.f_to_kind(Kind::Float)?);
+        let tensor = tensor.borrow().detach();
+        flat.push(tensor.f_contiguous()?.f_view([-1])?.f_to_kind(Kind::Float)?);
     }
     let all = download::<f32>(&Tensor::f_cat(&flat, 0)?)?;
     let mut rest = all.as_slice();
-    Ok(tensors.map(|tensor| {
+    let own = |tensor: &Tensor| {
         let (own, others) = rest.split_at(tensor.numel());
         rest = others;
         own.to_vec()
-    }))
+    };
+    Ok(flat.iter().map(own).collect())
 }
 
 /// Replaces the tensors by parts of one that was sent.

@@ -13,7 +13,7 @@ use std::ops::Range;
 use tch::{Kind, Tensor};
 
 use super::fast::{FastCoarse, linear};
-use super::kept_spans::{DISTANCES, Kept};
+use super::kept_spans::{DISTANCES, Kept, distances};
 use crate::Result;
 use crate::cpu::values;
 use crate::params::Init;
@@ -88,14 +88,11 @@ impl CoarseScorer {
             .f_matmul(&column_vectors.f_transpose(0, 1)?)?
             .f_add(&row_scores)?
             .f_add(&column_scores)?
-            .f_add(&equal(&kept.names)?.f_mul(&self.matches.f_get(0)?)?)?
-            .f_add(&equal(&kept.lasts)?.f_mul(&self.matches.f_get(1)?)?)?; // (R, C)
+            .f_add(&equal(&kept.texts)?.f_mul(&self.matches.f_get(0)?)?)?
+            .f_add(&equal(&kept.ends)?.f_mul(&self.matches.f_get(1)?)?)?; // (R, C)
         if let Some(distance) = &self.distance {
-            let [left, right] = both(&kept.firsts)?;
-            // Powers of two, as `kept_spans::distance` has them.
-            let edges = Tensor::f_arange(DISTANCES - 1, (Kind::Int64, device))?;
-            let edges = edges.f_ones_like()?.f_bitwise_left_shift(&edges)?;
-            let apart = left.f_sub(&right)?.f_bucketize(&edges, false, true)?; // (R, C)
+            let [left, right] = both(&kept.first)?;
+            let apart = distances(&left.f_sub(&right)?)?; // (R, C)
             let of_distance = row_vectors.f_linear::<&Tensor>(distance, None)?; // (R, DISTANCES)
             scores = scores.f_add(&of_distance.f_gather(1, &apart, false)?)?;
         }

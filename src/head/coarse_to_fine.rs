@@ -18,20 +18,20 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::DocumentInput;
+use super::candidates::{Candidates, NONE, spans_up_to, text_numbers};
 use super::coarse::{CoarseScorer, NEVER};
 use super::fast::{FastCoreference, FastKept, linear};
-use super::kept_spans::{
-    DISTANCES, Kept, MATCHES, NAME_MATCHES, SENTENCES, Scorer, numbers, pair_features,
-};
+use super::kept_spans::{DISTANCES, Kept, MATCHES, NAME_MATCHES, SENTENCES, pair_features};
+use super::scorer::Scorer;
 use super::span_vectors::SpanVectors;
 use crate::config::MentionRankingConfig;
 use crate::cpu::values;
 use crate::decode::Clustering;
 use crate::params::{Init, Params};
-use crate::transfer::{download, upload_columns, upload_values};
+use crate::transfer::download_list;
 use crate::{Cancel, Result, Span};
 
 /// Kept spans before a span among which its antecedents are looked for.
@@ -62,8 +62,8 @@ pub struct CoarseToFine {
 struct Block {
     /// (rows, 1 + antecedents); column 0 is "none".
     scores: Tensor,
-    /// Antecedents by index into the kept spans, row by row; impossible ones are their own row.
-    antecedents: Vec<i64>,
+    /// (rows, antecedents): by index into the kept spans; impossible ones are their own row.
+    antecedents: Tensor,
 }
 
 impl CoarseToFine {
@@ -125,8 +125,8 @@ impl CoarseToFine {
     /// The negative marginal log-likelihood of the gold antecedents, plus the cross-entropy of
     /// the mention scores when singletons are learned; both a gold mention on average.
     pub fn loss(&self, x: &DocumentInput, clusters: &[Vec<Span>]) -> Result<Tensor> {
-        let candidates = self.candidates(&x.sentences);
-        if candidates.is_empty() {
+        let spans = spans_up_to(self.config.max_span_width, &x.sentences);
+        if spans.is_empty() {
             return self.coarse.nothing();
         }
         let gold: HashMap<Span, i64> = clusters
@@ -134,36 +134,24 @@ impl CoarseToFine {
             .enumerate()
             .flat_map(|(c, spans)| spans.iter().map(move |&s| (s, c as i64)))
             .collect();
-        let tokens = self.spans.tokens(x)?;
-        let vectors = self.spans.vectors(&tokens, &candidates)?;
+        let candidates = Candidates::new(x, &spans, self.config.max_span_width, Some(&gold))?;
+        let Candidates { first, last, .. } = &candidates;
+        let vectors = self.spans.vectors(&self.spans.tokens(x)?, first, last)?;
         let scores = self.mention.score(&vectors, self.config.feedforward_dropout, true)?;
-        let kept = self.keep(x, &download(&scores)?);
-        let cluster: Vec<i64> =
-            kept.iter().map(|&k| gold.get(&candidates[k].0).copied().unwrap_or(-1)).collect();
-        let index: Vec<i64> = kept.iter().map(|&k| k as i64).collect();
-        let index = upload_values(&index, &[-1], x.rows.device())?;
-        let spans = kept.iter().map(|&k| candidates[k]).collect::<Vec<_>>();
-        let kept = Kept::new(
-            x,
-            &spans,
-            vectors.f_index_select(0, &index)?,
-            scores.f_index_select(0, &index)?,
-        )?;
+        let index = Candidates::best(&scores, self.count(x, spans.len()))?;
+        let [kept_vectors, kept_scores] =
+            [&vectors, &scores].map(|of| of.f_index_select(0, &index));
+        let kept = Kept::new(&candidates, &index, kept_vectors?, kept_scores?)?;
 
         let mut loss = Tensor::f_zeros([], (Kind::Float, x.rows.device()))?;
-        for start in (0..kept.spans.len()).step_by(ROWS) {
-            let rows = start..kept.spans.len().min(start + ROWS);
-            let block = self.block(x, &kept, rows.clone(), true)?;
-            loss = loss.f_add(&antecedent_loss(&block, rows, &cluster)?)?;
+        for start in (0..kept.len()).step_by(ROWS) {
+            let rows = start..kept.len().min(start + ROWS);
+            let block = self.block(&kept, rows.clone(), true)?;
+            loss = loss.f_add(&antecedent_loss(&block, rows, &kept.cluster)?)?;
         }
         if self.config.singletons {
-            let target: Vec<f32> = candidates
-                .iter()
-                .map(|(span, _)| f32::from(u8::from(gold.contains_key(span))))
-                .collect();
-            let target = upload_values(&target, &[-1], x.rows.device())?;
             loss = loss.f_add(&scores.f_binary_cross_entropy_with_logits::<Tensor>(
-                &target,
+                &candidates.targets()?,
                 None,
                 None,
                 tch::Reduction::Sum,
@@ -174,7 +162,7 @@ impl CoarseToFine {
 
     /// Clusters in text order; with `singletons`, also mentions that nothing refers to.
     pub fn decode(&self, x: &DocumentInput, cancel: &Cancel) -> Result<Vec<Vec<Span>>> {
-        let candidates = self.candidates(&x.sentences);
+        let candidates = spans_up_to(self.config.max_span_width, &x.sentences);
         if candidates.is_empty() {
             return Ok(Vec::new());
         }
@@ -184,40 +172,56 @@ impl CoarseToFine {
         }
     }
 
+    /// Candidates go to the device once, and once the scores of all that is kept come back.
     fn plain_clusters(
         &self,
         x: &DocumentInput,
-        candidates: &[(Span, usize)],
+        spans: &[(Span, usize)],
         cancel: &Cancel,
     ) -> Result<Vec<Vec<Span>>> {
+        let candidates = Candidates::new(x, spans, self.config.max_span_width, None)?;
         let tokens = self.spans.tokens(x)?;
-        let mut scores = Vec::with_capacity(candidates.len().div_ceil(CANDIDATES));
-        for some in candidates.chunks(CANDIDATES) {
+        let vectors = |first: &Tensor, last: &Tensor, at: usize| -> Result<Tensor> {
+            let size = CANDIDATES.min(first.size()[0] as usize - at) as i64;
+            let [first, last] = [first, last].map(|of| of.f_narrow(0, at as i64, size));
+            self.spans.vectors(&tokens, &first?, &last?)
+        };
+        let Candidates { first, last, .. } = &candidates;
+        let mut scores = Vec::with_capacity(spans.len().div_ceil(CANDIDATES));
+        for at in (0..spans.len()).step_by(CANDIDATES) {
             cancel.check()?;
-            scores.push(self.mention.score(&self.spans.vectors(&tokens, some)?, 0.0, false)?);
+            scores.push(self.mention.score(&vectors(first, last, at)?, 0.0, false)?);
         }
         let scores = Tensor::f_cat(&scores, 0)?;
-        let kept = self.keep(x, &download(&scores)?);
-        let spans: Vec<_> = kept.iter().map(|&k| candidates[k]).collect();
-        let index: Vec<i64> = kept.iter().map(|&k| k as i64).collect();
-        let index = upload_values(&index, &[-1], x.rows.device())?;
-        let vectors: Result<Vec<Tensor>> =
-            spans.chunks(CANDIDATES).map(|some| self.spans.vectors(&tokens, some)).collect();
-        drop(tokens);
-        let vectors = Tensor::f_cat(&vectors?, 0)?;
-        let kept = Kept::new(x, &spans, vectors, scores.f_index_select(0, &index)?)?;
+        let index = Candidates::best(&scores, self.count(x, spans.len()))?;
+        let [first, last, scores] =
+            [first, last, &scores].map(|of| Ok::<_, crate::Error>(of.f_index_select(0, &index)?));
+        let (first, last, scores) = (first?, last?, scores?);
+        let starts = (0..index.size()[0] as usize).step_by(CANDIDATES);
+        let kept_vectors: Vec<Tensor> =
+            starts.map(|at| vectors(&first, &last, at)).collect::<Result<_>>()?;
+        let kept = Kept::new(&candidates, &index, Tensor::f_cat(&kept_vectors, 0)?, scores)?;
 
-        let mut clustering = Clustering::new(&kept.spans);
-        for start in (0..kept.spans.len()).step_by(ROWS) {
+        let mut found = vec![index.shallow_clone(), kept.scores.shallow_clone()];
+        for start in (0..kept.len()).step_by(ROWS) {
             cancel.check()?;
-            let rows = start..kept.spans.len().min(start + ROWS);
-            let block = self.block(x, &kept, rows, false)?;
-            let width = block.scores.size()[1] as usize;
-            let scores = download::<f32>(&block.scores)?;
-            let rows = scores.chunks(width).zip(block.antecedents.chunks(width - 1));
-            rows.for_each(|(s, a)| clustering.vote(&s[1..], a, self.config.none_score));
+            let block = self.block(&kept, start..kept.len().min(start + ROWS), false)?;
+            found.extend([block.antecedents, block.scores]);
         }
-        Ok(self.with_singletons(clustering.groups(), &spans, &download(&kept.scores)?))
+        let found = download_list(&found)?;
+        let (index, scores) = (&found[0], &found[1]);
+        // Whole numbers below 2^24, which floats hold exactly: a token has a few candidates.
+        let kept: Vec<Span> = index.iter().map(|&at| spans[at as usize].0).collect();
+        let mut clustering = Clustering::new(&kept);
+        for (start, block) in (0..kept.len()).step_by(ROWS).zip(found[2..].chunks(2)) {
+            let rows = kept.len().min(start + ROWS) - start;
+            let width = block[0].len() / rows;
+            for (antecedents, scores) in block[0].chunks(width).zip(block[1].chunks(width + 1)) {
+                let antecedents: Vec<i64> = antecedents.iter().map(|&a| a as i64).collect();
+                clustering.vote(&scores[1..], &antecedents, self.config.none_score);
+            }
+        }
+        Ok(self.with_singletons(clustering.groups(), &kept, scores))
     }
 
     fn fast_clusters(
@@ -235,7 +239,8 @@ impl CoarseToFine {
         let spans: Vec<_> = kept.iter().map(|&k| candidates[k]).collect();
         let mut vectors = Vec::with_capacity(spans.len() * fast.spans.projection());
         fast.spans.vectors(rows, &genre, &spans, &mut vectors);
-        let (names, lasts) = numbers(x, &spans);
+        let names = text_numbers(x, &spans);
+        let lasts: Vec<i64> = spans.iter().map(|(s, _)| x.keys[s.last - 1]).collect();
         let scores = kept.iter().map(|&k| scores[k]).collect();
         let only_spans: Vec<Span> = spans.iter().map(|s| s.0).collect();
         let kept = FastKept { vectors, scores, spans: &only_spans, names: &names, lasts: &lasts };
@@ -254,38 +259,26 @@ impl CoarseToFine {
                 clustering.vote(&best.scores, &best.antecedents, self.config.none_score);
             }
         }
-        Ok(self.with_singletons(clustering.groups(), &spans, &kept.scores))
+        Ok(self.with_singletons(clustering.groups(), &only_spans, &kept.scores))
     }
 
     /// Adds the kept spans that are mentions by their score and in no cluster.
     fn with_singletons(
         &self,
         mut clusters: Vec<Vec<Span>>,
-        kept: &[(Span, usize)],
+        kept: &[Span],
         scores: &[f32],
     ) -> Vec<Vec<Span>> {
         if self.config.singletons {
             let linked: std::collections::HashSet<Span> =
                 clusters.iter().flatten().copied().collect();
-            let alone = kept.iter().zip(scores).filter(|((span, _), score)| {
+            let alone = kept.iter().zip(scores).filter(|(span, score)| {
                 f64::from(**score) > self.config.singleton_score && !linked.contains(span)
             });
-            clusters.extend(alone.map(|((span, _), _)| vec![*span]));
+            clusters.extend(alone.map(|(span, _)| vec![*span]));
             clusters.sort();
         }
         clusters
-    }
-
-    /// All spans up to the maximum width, with their sentence, in text order.
-    fn candidates(&self, sentences: &[Range<usize>]) -> Vec<(Span, usize)> {
-        let mut spans = Vec::new();
-        for (s, sentence) in sentences.iter().enumerate() {
-            for first in sentence.clone() {
-                let end = sentence.end.min(first + self.config.max_span_width);
-                spans.extend((first + 1..=end).map(|last| (Span::new(first, last), s)));
-            }
-        }
-        spans
     }
 
     /// See [`SpanVectors::token_rows`].
@@ -301,25 +294,23 @@ impl CoarseToFine {
         }
     }
 
+    /// How many of the candidates are kept.
+    fn count(&self, x: &DocumentInput, candidates: usize) -> usize {
+        let tokens = x.rows.size()[0] as f64;
+        ((self.config.spans_per_word * tokens) as usize).clamp(1, candidates)
+    }
+
     /// Indices of the best candidates by their scores, in text order.
     fn keep(&self, x: &DocumentInput, scores: &[f32]) -> Vec<usize> {
-        let tokens = x.rows.size()[0] as f64;
-        let count = ((self.config.spans_per_word * tokens) as usize).clamp(1, scores.len());
         let mut order: Vec<usize> = (0..scores.len()).collect();
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
-        order.truncate(count);
+        order.truncate(self.count(x, scores.len()));
         order.sort_unstable();
         order
     }
 
     /// Finds and scores the antecedents of the kept spans `rows`.
-    fn block(
-        &self,
-        x: &DocumentInput,
-        kept: &Kept,
-        rows: Range<usize>,
-        train: bool,
-    ) -> Result<Block> {
+    fn block(&self, kept: &Kept, rows: Range<usize>, train: bool) -> Result<Block> {
         let device = kept.vectors.device();
         let start = rows.start.saturating_sub(WINDOW);
         let (from, count) = (start as i64, (rows.end - start) as i64);
@@ -330,8 +321,8 @@ impl CoarseToFine {
         let antecedents = count.min(self.config.max_antecedents as i64);
         let (_, chosen) = coarse.detach().f_topk(antecedents, 1, true, true)?; // (R, A)
         let coarse = coarse.f_gather(1, &chosen, false)?; // (R, A)
-        let mut index = download::<i64>(&chosen.f_add_scalar(from)?)?;
-        let features = self.features(x, kept, rows, &mut index, antecedents as usize)?;
+        let index = chosen.f_add_scalar(from)?.f_minimum(&numbers(&rows, device)?)?; // (R, A)
+        let features = self.features(kept, rows, &index)?;
 
         let flat = chosen.f_view([-1])?;
         let chosen_vectors =
@@ -352,46 +343,32 @@ impl CoarseToFine {
     }
 
     /// Distance and match embeddings of each row with each of its antecedents, (R * A, hidden).
-    fn features(
-        &self,
-        x: &DocumentInput,
-        kept: &Kept,
-        rows: Range<usize>,
-        antecedents: &mut [i64],
-        width: usize,
-    ) -> Result<Tensor> {
-        let mut columns: [Vec<i64>; 3] = Default::default();
-        let place = |at: usize| (kept.spans[at], kept.sentence[at]);
-        for (row, chosen) in rows.zip(antecedents.chunks_mut(width)) {
-            for antecedent in chosen {
-                *antecedent = (*antecedent).min(row as i64);
-                let other = place(*antecedent as usize);
-                let features = pair_features(x, self.config.names, place(row), other);
-                columns.iter_mut().zip(features).for_each(|(c, f)| c.push(f as i64));
-            }
-        }
-        let [distance, sentences, matches] = upload_columns(&columns, self.distance.device())?;
-        Ok(self
-            .distance
-            .f_index_select(0, &distance)?
-            .f_add(&self.sentences.f_index_select(0, &sentences)?)?
-            .f_add(&self.matches.f_index_select(0, &matches)?)?)
+    fn features(&self, kept: &Kept, rows: Range<usize>, antecedents: &Tensor) -> Result<Tensor> {
+        let features = kept.features(rows, antecedents, self.config.names)?;
+        let tables = [&self.distance, &self.sentences, &self.matches];
+        let of = |at: usize| tables[at].f_index_select(0, &features[at].f_reshape([-1])?);
+        Ok(of(0)?.f_add(&of(1)?)?.f_add(&of(2)?)?)
     }
 }
 
+/// The numbers of some rows, (R, 1).
+fn numbers(rows: &Range<usize>, device: Device) -> Result<Tensor> {
+    let (start, end) = (rows.start as i64, rows.end as i64);
+    Ok(Tensor::f_arange_start(start, end, (Kind::Int64, device))?.f_unsqueeze(1)?)
+}
+
 /// Summed over rows: `-log sum_{gold j} e^{s(i, j)} / sum_j e^{s(i, j)}`; rows without a gold
-/// antecedent among the scored ones have "none" as their gold. `cluster` is -1 for no mention.
-fn antecedent_loss(block: &Block, rows: Range<usize>, cluster: &[i64]) -> Result<Tensor> {
-    let width = block.scores.size()[1] as usize - 1;
-    let mut wrong = Vec::with_capacity(rows.len() * (width + 1));
-    for (row, antecedents) in rows.clone().zip(block.antecedents.chunks(width)) {
-        let right =
-            |&a: &i64| a < row as i64 && cluster[row] >= 0 && cluster[a as usize] == cluster[row];
-        wrong.push(antecedents.iter().any(right));
-        wrong.extend(antecedents.iter().map(|a| !right(a)));
-    }
-    let shape = [rows.len() as i64, width as i64 + 1];
-    let wrong = upload_values(&wrong, &shape, block.scores.device())?;
+/// antecedent among the scored ones have "none" as their gold. `cluster` (kept) is [`NONE`] for no
+/// mention.
+fn antecedent_loss(block: &Block, rows: Range<usize>, cluster: &Tensor) -> Result<Tensor> {
+    let antecedents = &block.antecedents; // (R, A)
+    let own = cluster.f_narrow(0, rows.start as i64, rows.len() as i64)?.f_unsqueeze(1)?; // (R, 1)
+    let theirs = cluster.f_index_select(0, &antecedents.f_view([-1])?)?.f_view_as(antecedents)?;
+    let right = antecedents
+        .f_lt_tensor(&numbers(&rows, antecedents.device())?)?
+        .f_logical_and(&own.f_ne(NONE)?)?
+        .f_logical_and(&own.f_eq_tensor(&theirs)?)?;
+    let wrong = Tensor::f_cat(&[right.f_any_dim(1, true)?, right.f_logical_not()?], 1)?;
     let gold = block.scores.f_masked_fill(&wrong, NEVER)?.f_logsumexp(1, false)?;
     Ok(block.scores.f_logsumexp(1, false)?.f_sub(&gold)?.f_sum(Kind::Float)?)
 }

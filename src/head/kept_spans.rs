@@ -1,15 +1,15 @@
-//! The spans that coarse-to-fine coreference keeps, and the scorer of spans and pairs.
+//! The spans that coarse-to-fine coreference keeps, and what two of them have in common.
+//!
+//! That is worked out in two ways: for one pair on the host ([`pair_features`]), for many where the
+//! tensors are ([`Kept::features`]).
 
-use std::collections::HashMap;
+use std::ops::Range;
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::DocumentInput;
-use super::fast::FastScorer;
+use super::candidates::Candidates;
 use crate::decode::matches;
-use crate::dropout::Dropout as _;
-use crate::params::Init;
-use crate::transfer::upload_columns;
 use crate::{Result, Span};
 
 /// Powers of two of the distance in tokens.
@@ -21,89 +21,117 @@ pub(super) const MATCHES: i64 = 16;
 /// And of: both are names.
 pub(super) const NAME_MATCHES: i64 = 2 * MATCHES;
 
-/// One hidden layer and a score.
-#[derive(Debug)]
-pub(super) struct Scorer {
-    hidden: (Tensor, Tensor),
-    output: (Tensor, Tensor),
-}
-
 /// The spans kept as mentions, in text order.
-pub(super) struct Kept {
-    pub(super) spans: Vec<Span>,
-    pub(super) sentence: Vec<usize>,
+pub(super) struct Kept<'a> {
     pub(super) vectors: Tensor, // (kept, projection)
     pub(super) scores: Tensor,  // (kept)
-    pub(super) firsts: Tensor,  // (kept): where they begin
-    pub(super) names: Tensor,   // (kept): equal for spans of equal tokens
-    pub(super) lasts: Tensor,   // (kept): equal for spans of equal last tokens
+    pub(super) cluster: Tensor, // (kept): gold, or empty
+    pub(super) first: Tensor,   // (kept)
+    pub(super) texts: Tensor,   // (kept): equal for spans of equal tokens
+    pub(super) ends: Tensor,    // (kept): equal for spans of equal last tokens
+    last: Tensor,               // (kept)
+    starts: Tensor,             // (kept): equal for spans of equal first tokens
+    sentence: Tensor,           // (kept)
+    names: Tensor,              // (kept): whether it begins and ends with a capital
+    candidates: &'a Candidates,
 }
 
-impl Scorer {
+impl<'a> Kept<'a> {
+    /// `index` (kept) says which candidates.
     pub(super) fn new(
-        get: &mut impl FnMut(&str, &[i64], Init) -> Result<Tensor>,
-        name: &str,
-        input: i64,
-        hidden: i64,
-    ) -> Result<Self> {
-        Ok(Self {
-            hidden: (
-                get(&format!("{name}.hidden.weight"), &[hidden, input], Init::XavierUniform)?,
-                get(&format!("{name}.hidden.bias"), &[hidden], Init::Zeros)?,
-            ),
-            output: (
-                get(&format!("{name}.output.weight"), &[1, hidden], Init::XavierUniform)?,
-                get(&format!("{name}.output.bias"), &[1], Init::Zeros)?,
-            ),
-        })
-    }
-
-    pub(super) fn fast(&self) -> Result<FastScorer> {
-        FastScorer::new(&self.hidden, &self.output)
-    }
-
-    /// (..., input) to (...)
-    pub(super) fn score(&self, x: &Tensor, dropout: f64, train: bool) -> Result<Tensor> {
-        Ok(x.f_relu()?
-            .f_linear(&self.hidden.0, Some(&self.hidden.1))?
-            .f_relu()?
-            .dropped(dropout, train)?
-            .f_linear(&self.output.0, Some(&self.output.1))?
-            .f_squeeze_dim(-1)?)
-    }
-}
-
-impl Kept {
-    pub(super) fn new(
-        x: &DocumentInput,
-        spans: &[(Span, usize)],
+        candidates: &'a Candidates,
+        index: &Tensor,
         vectors: Tensor,
         scores: Tensor,
     ) -> Result<Self> {
-        let (names, lasts) = numbers(x, spans);
-        let firsts: Vec<i64> = spans.iter().map(|(s, _)| s.first as i64).collect();
-        let columns = [firsts, names, lasts];
-        let [firsts, names, lasts] = upload_columns(&columns, vectors.device())?;
+        let Candidates { first, last, cluster, texts, keys, sentence, capitals } = candidates;
+        let (first, last) = (first.f_index_select(0, index)?, last.f_index_select(0, index)?);
+        let end = last.f_sub_scalar(1)?;
+        let cell = first.f_mul_scalar(texts.size()[1])?.f_add(&end)?.f_sub(&first)?;
+        let cluster = match cluster.size()[0] {
+            0 => cluster.shallow_clone(),
+            _ => cluster.f_index_select(0, index)?,
+        };
+        let begins = capitals.f_index_select(0, &first)?;
         Ok(Self {
-            spans: spans.iter().map(|s| s.0).collect(),
-            sentence: spans.iter().map(|s| s.1).collect(),
             vectors,
             scores,
-            firsts,
-            names,
-            lasts,
+            cluster,
+            texts: texts.f_flatten(0, 1)?.f_index_select(0, &cell)?,
+            starts: keys.f_index_select(0, &first)?,
+            ends: keys.f_index_select(0, &end)?,
+            sentence: sentence.f_index_select(0, &first)?,
+            names: begins.f_logical_and(&capitals.f_index_select(0, &end)?)?,
+            first,
+            last,
+            candidates,
         })
     }
-}
 
-/// For each span a number, equal for spans of equal tokens, and one equal for spans of equal last tokens.
-pub(super) fn numbers(x: &DocumentInput, spans: &[(Span, usize)]) -> (Vec<i64>, Vec<i64>) {
-    let mut numbers: HashMap<&[i64], i64> = HashMap::new();
-    let names = spans.iter().map(|(s, _)| {
-        let next = numbers.len() as i64;
-        *numbers.entry(&x.keys[s.first..s.last]).or_insert(next)
-    });
-    (names.collect(), spans.iter().map(|(s, _)| x.keys[s.last - 1]).collect())
+    pub(super) fn len(&self) -> usize {
+        self.first.size()[0] as usize
+    }
+
+    /// [`pair_features`] of the kept spans `rows` with `others` (R, A), earlier ones or themselves:
+    /// three of (R, A).
+    pub(super) fn features(
+        &self,
+        rows: Range<usize>,
+        others: &Tensor,
+        names: bool,
+    ) -> Result<[Tensor; 3]> {
+        let both = |of: &Tensor| -> Result<[Tensor; 2]> {
+            let own = of.f_narrow(0, rows.start as i64, rows.len() as i64)?.f_unsqueeze(1)?;
+            let other = of.f_index_select(0, &others.f_view([-1])?)?.f_view_as(others)?;
+            Ok([own, other]) // (R, 1), (R, A)
+        };
+        let equal = |of: &Tensor| -> Result<Tensor> {
+            let [own, other] = both(of)?;
+            Ok(own.f_eq_tensor(&other)?)
+        };
+        let [first, other_first] = both(&self.first)?;
+        let [sentence, other_sentence] = both(&self.sentence)?;
+        let mut bits = vec![
+            equal(&self.texts)?,
+            equal(&self.ends)?,
+            equal(&self.starts)?,
+            self.inside(&both)?,
+        ];
+        if names {
+            let [own, other] = both(&self.names)?;
+            bits.push(own.f_logical_and(&other)?);
+        }
+        let mut matches = Tensor::f_zeros_like(others)?;
+        for (bit, is) in bits.iter().enumerate() {
+            matches = matches.f_add(&is.f_to_kind(Kind::Int64)?.f_mul_scalar(1_i64 << bit)?)?;
+        }
+        let sentences =
+            sentence.f_sub(&other_sentence)?.f_clamp_max(SENTENCES - 1)?.f_expand_as(others)?;
+        Ok([distances(&first.f_sub(&other_first)?)?, sentences, matches])
+    }
+
+    /// Whether the tokens of one stand in the other, side by side: (R, A).
+    fn inside(&self, both: &impl Fn(&Tensor) -> Result<[Tensor; 2]>) -> Result<Tensor> {
+        let texts = &self.candidates.texts;
+        let width = texts.size()[1];
+        let ([first, other_first], [last, other_last]) = (both(&self.first)?, both(&self.last)?);
+        let [text, other_text] = both(&self.texts)?;
+        let (size, other_size) = (last.f_sub(&first)?, other_last.f_sub(&other_first)?);
+        let longer = size.f_ge_tensor(&other_size)?; // (R, A)
+        let long = |own: &Tensor, other: &Tensor| own.f_where_self(&longer, other);
+        let short = |own: &Tensor, other: &Tensor| other.f_where_self(&longer, own);
+        let (size, text) = (short(&size, &other_size)?, short(&text, &other_text)?);
+        let steps = Tensor::f_arange(width, (Kind::Int64, first.device()))?;
+        let begin = long(&first, &other_first)?.f_unsqueeze(-1)?.f_add(&steps)?; // (R, A, W)
+        let fits = begin
+            .f_add(&size.f_unsqueeze(-1)?)?
+            .f_le_tensor(&long(&last, &other_last)?.f_unsqueeze(-1)?)?;
+        let cell = begin.f_mul_scalar(width)?.f_add(&size.f_unsqueeze(-1)?)?.f_sub_scalar(1)?;
+        let cell = cell.f_clamp_max(texts.numel() as i64 - 1)?;
+        let found = texts.f_flatten(0, 1)?.f_index_select(0, &cell.f_view([-1])?)?;
+        let equal = found.f_view_as(&cell)?.f_eq_tensor(&text.f_unsqueeze(-1)?)?;
+        Ok(equal.f_logical_and(&fits)?.f_any_dim(-1, false)?)
+    }
 }
 
 /// Distance, sentences apart and match of a span and an earlier one, each with its sentence, as rows of
@@ -129,7 +157,69 @@ pub(super) fn distance(place: usize, earlier: usize) -> usize {
     (power as usize).min(DISTANCES as usize - 1)
 }
 
+/// [`distance`] of many tokens apart, of any shape; below zero it is zero.
+pub(super) fn distances(apart: &Tensor) -> Result<Tensor> {
+    let edges = Tensor::f_arange(DISTANCES - 1, (Kind::Int64, apart.device()))?;
+    let edges = edges.f_ones_like()?.f_bitwise_left_shift(&edges)?;
+    Ok(apart.f_bucketize(&edges, false, true)?)
+}
+
 /// Whether a span begins and ends with a capital: "The president" does not, nor does "van Dam".
 fn is_name(x: &DocumentInput, span: Span) -> bool {
     x.capitals[span.first] && x.capitals[span.last - 1]
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{Rng as _, SeedableRng as _};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::head::candidates::spans_up_to;
+    use crate::transfer::{download, host};
+
+    #[test]
+    fn many_pairs_have_in_common_what_each_has() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let sentences: Vec<Range<usize>> = vec![0..7, 7..8, 8..20, 20..31, 31..60];
+        let keys: Vec<i64> = (0..60).map(|_| rng.random_range(0..3)).collect();
+        let capitals = (0..60).map(|_| rng.random_bool(0.5)).collect();
+        let rows = Tensor::zeros([60, 1], tch::kind::FLOAT_CPU);
+        let x = DocumentInput { rows, sentences, keys, capitals };
+        let spans = spans_up_to(4, &x.sentences);
+        let candidates = Candidates::new(&x, &spans, 4, None).unwrap();
+        // Every third, and each of them with all up to itself.
+        let index: Vec<i64> = (0..spans.len() as i64).step_by(3).collect();
+        let kept: Vec<_> = index.iter().map(|&at| spans[at as usize]).collect();
+        let vectors = Tensor::zeros([index.len() as i64, 1], tch::kind::FLOAT_CPU);
+        let index = host(&index).unwrap();
+        let scores = vectors.squeeze();
+        let on_device = Kept::new(&candidates, &index, vectors, scores).unwrap();
+        assert_eq!(on_device.len(), kept.len());
+        let mut seen = std::collections::BTreeSet::new();
+        for names in [false, true] {
+            for row in 0..kept.len() {
+                let others: Vec<i64> = (0..=row as i64).collect();
+                let others = host(&others).unwrap().view([1, -1]);
+                let features = on_device.features(row..row + 1, &others, names).unwrap();
+                let features = features.map(|f| download::<i64>(&f).unwrap());
+                for other in 0..=row {
+                    let own = pair_features(&x, names, kept[row], kept[other]);
+                    let theirs = [0, 1, 2].map(|f| features[f][other] as usize);
+                    assert_eq!(theirs, own, "{:?} {:?}", kept[row], kept[other]);
+                    seen.insert(own[2]);
+                }
+            }
+        }
+        // All that can be: equal spans have equal ends and are inside each other.
+        assert!(seen.len() >= 16, "{seen:?}");
+    }
+
+    #[test]
+    fn distances_are_those_of_one() {
+        let apart: Vec<i64> = (0..5000).collect();
+        let many = distances(&host(&apart).unwrap()).unwrap();
+        let each: Vec<i64> = (0..5000).map(|d| distance(d, 0) as i64).collect();
+        assert_eq!(download::<i64>(&many).unwrap(), each);
+    }
 }

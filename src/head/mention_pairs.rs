@@ -145,32 +145,26 @@ impl MentionPairs {
             return self.scorer.nothing();
         }
         let rows = self.rows(x, &spans, true, &Cancel::new())?;
-        let mentions = self.scorer.mentions(&rows, &spans, allowed, true)?;
-        self.pair_loss(&mentions, &groups, &pairs, gold)
+        let symmetric = &self.options.symmetric;
+        let targets = PairTargets::new(&pairs, &spans, &groups, gold, symmetric, allowed.as_ref());
+        let mentions = pairs.mention_pairs();
+        let mentions = self.scorer.mentions(&rows, &spans, mentions, allowed.as_ref(), true)?;
+        self.pair_loss(&mentions, &pairs, &targets)
     }
 
     fn pair_loss(
         &self,
         mentions: &Mentions,
-        groups: &[usize],
         pairs: &EntityPairs,
-        gold: &GoldRelations,
+        targets: &PairTargets,
     ) -> Result<Tensor> {
-        let targets = PairTargets::new(
-            pairs,
-            mentions.spans,
-            groups,
-            gold,
-            &self.options.symmetric,
-            mentions.allowed.as_ref(),
-        );
         let rows = pairs.entities().len();
         let device = self.scorer.device();
         let shape = [rows as i64, self.labels as i64];
         let table = |values: &[f32]| -> Result<Tensor> { Ok(host(values)?.f_view(shape)?) };
         let all = [table(&targets.values)?, table(&targets.weights)?, host(pairs.group())?];
         let [values, weights, group] = upload(all, device)?;
-        let logits = self.scorer.logits(mentions, pairs.mention_pairs(), true)?;
+        let logits = self.scorer.logits(mentions, 0..pairs.len(), true)?;
         let pooled = Tensor::f_zeros(shape, (Kind::Float, device))?
             .f_index_add(0, &group, &logits.f_clamp(-30.0, 30.0)?.f_exp()?)?
             .f_log()?; // (entity pairs, labels)
@@ -245,12 +239,13 @@ impl MentionPairs {
         cancel: &Cancel,
     ) -> Result<FactPool<'a>> {
         let mut pool = FactPool::new(pairs, self.labels);
-        let prepared = self.scorer.mentions(rows, mentions, allowed, false)?;
+        let of_mentions = pairs.mention_pairs();
+        let prepared =
+            self.scorer.mentions(rows, mentions, of_mentions, allowed.as_ref(), false)?;
         for start in (0..pairs.len()).step_by(BLOCK) {
             cancel.check()?;
             let block = start..pairs.len().min(start + BLOCK);
-            let logits =
-                self.scorer.logits(&prepared, &pairs.mention_pairs()[block.clone()], false)?;
+            let logits = self.scorer.logits(&prepared, block.clone(), false)?;
             let logits = download::<f32>(&logits)?;
             for (pair, logits) in block.zip(logits.chunks(self.labels)) {
                 pool.add(pair, logits);

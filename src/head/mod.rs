@@ -4,6 +4,7 @@
 //! heads are given the mentions they relate.
 
 mod biaffine;
+mod candidates;
 mod coarse;
 mod coarse_to_fine;
 mod crf_tagger;
@@ -15,6 +16,7 @@ mod mention_pairs;
 mod mention_ranking;
 mod pair_scorer;
 mod pair_targets;
+mod scorer;
 mod span_vectors;
 mod sums;
 

@@ -1,5 +1,7 @@
 //! [`PairScorer`]: how likely each label holds between two mentions; see [`super::MentionPairs`].
 
+use std::ops::Range;
+
 use tch::Tensor;
 
 use super::fast::{FastMentionPairs, PairFeatures, linear};
@@ -8,7 +10,7 @@ use crate::cpu::values;
 use crate::decode::{MentionPair, TypePairs};
 use crate::dropout::Dropout as _;
 use crate::params::Init;
-use crate::transfer::{upload_columns, upload_values};
+use crate::transfer::{host, upload_all};
 use crate::{Result, Span};
 
 const TYPE_SIZE: i64 = 24;
@@ -32,14 +34,28 @@ pub(super) struct PairScorer {
     dropout: f64,
 }
 
-/// What mentions bring to their pairs.
-pub(super) struct Mentions<'a> {
-    pub(super) spans: &'a [(Span, usize)],
-    pub(super) allowed: Option<TypePairs>,
+/// What mentions bring to their pairs, and the pairs.
+pub(super) struct Mentions {
     vectors: Tensor, // (mentions, hidden)
     head: Tensor,    // (mentions, hidden)
     tail: Tensor,    // (mentions, hidden)
     sums: Tensor,    // of the encoder's rows
+    pairs: Pairs,
+    /// (argument labels squared, labels): zero, or minus infinity where a label does not allow the
+    /// types.
+    allowed: Option<Tensor>,
+}
+
+/// What is known of pairs beside their mentions, (pairs) each.
+struct Pairs {
+    head: Tensor,
+    tail: Tensor,
+    /// The tokens between them.
+    start: Tensor,
+    end: Tensor,
+    distance: Tensor,
+    sentences: Tensor,
+    types: Tensor,
 }
 
 impl PairScorer {
@@ -106,17 +122,30 @@ impl PairScorer {
         self.types.device()
     }
 
-    /// Of `rows` (N, input).
-    pub(super) fn mentions<'a>(
+    /// Of `rows` (N, input). All that the host knows of the mentions and their pairs crosses at once.
+    pub(super) fn mentions(
         &self,
         rows: &Tensor,
-        spans: &'a [(Span, usize)],
-        allowed: Option<TypePairs>,
+        spans: &[(Span, usize)],
+        pairs: &[MentionPair],
+        allowed: Option<&TypePairs>,
         train: bool,
-    ) -> Result<Mentions<'a>> {
-        let column = |f: fn(&(Span, usize)) -> usize| spans.iter().map(|m| f(m) as i64).collect();
-        let columns: [Vec<i64>; 3] = [column(|m| m.0.first), column(|m| m.0.last), column(|m| m.1)];
-        let [first, last, types] = upload_columns(&columns, rows.device())?;
+    ) -> Result<Mentions> {
+        let column = |f: fn(&(Span, usize)) -> usize| {
+            host(&spans.iter().map(|m| f(m) as i64).collect::<Vec<_>>())
+        };
+        let (mut first, mut last) = (column(|m| m.0.first)?, column(|m| m.0.last)?);
+        let (mut types, mut pairs) = (column(|m| m.1)?, self.pairs(spans, pairs)?);
+        let value = |&may: &bool| if may { 0.0 } else { f32::NEG_INFINITY };
+        let added = |allowed: &TypePairs| -> Result<Tensor> {
+            let added: Vec<f32> = allowed.all().iter().map(value).collect();
+            Ok(host(&added)?.f_view([-1, self.output.1.size()[0]])?)
+        };
+        let mut allowed = allowed.map(added).transpose()?;
+        let mut all = vec![&mut first, &mut last, &mut types];
+        all.extend(pairs.tensors());
+        all.extend(&mut allowed);
+        upload_all(&mut all, rows.device())?;
         let sums = running_sums(rows)?;
         let vectors = Tensor::f_cat(
             &[
@@ -132,12 +161,33 @@ impl PairScorer {
             .f_relu()?
             .dropped(self.dropout, train)?;
         Ok(Mentions {
-            spans,
             head: vectors.f_linear::<&Tensor>(&self.head, None)?,
             tail: vectors.f_linear::<&Tensor>(&self.tail, None)?,
             vectors,
             sums,
+            pairs,
             allowed,
+        })
+    }
+
+    /// On the host.
+    fn pairs(&self, spans: &[(Span, usize)], pairs: &[MentionPair]) -> Result<Pairs> {
+        let mut columns: [Vec<i64>; 7] = Default::default();
+        for pair in pairs {
+            let PairFeatures { head, tail, between, distance, sentences, types } =
+                self.features(spans, pair);
+            let row = [head, tail, between.start, between.end, distance, sentences, types];
+            columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value as i64));
+        }
+        let [head, tail, start, end, distance, sentences, types] = columns.map(|c| host(&c));
+        Ok(Pairs {
+            head: head?,
+            tail: tail?,
+            start: start?,
+            end: end?,
+            distance: distance?,
+            sentences: sentences?,
+            types: types?,
         })
     }
 
@@ -157,33 +207,16 @@ impl PairScorer {
         }
     }
 
-    /// Logits of mention pairs, minus infinity where a label does not allow their types:
-    /// (pairs, labels).
+    /// Logits of some of the pairs, minus infinity where a label does not allow their types:
+    /// (some, labels).
     pub(super) fn logits(
         &self,
         mentions: &Mentions,
-        pairs: &[MentionPair],
+        some: Range<usize>,
         train: bool,
     ) -> Result<Tensor> {
-        let device = mentions.vectors.device();
-        let mut columns: [Vec<i64>; 7] = Default::default();
-        for pair in pairs {
-            let pair = self.features(mentions.spans, pair);
-            let row = [
-                pair.head,
-                pair.tail,
-                pair.between.start,
-                pair.between.end,
-                pair.distance,
-                pair.sentences,
-                pair.types,
-            ];
-            for (column, value) in columns.iter_mut().zip(row) {
-                column.push(value as i64);
-            }
-        }
-        let [head, tail, start, end, distance, sentences, types] =
-            upload_columns(&columns, device)?;
+        let Pairs { head, tail, start, end, distance, sentences, types } =
+            mentions.pairs.some(some)?;
         let context = mean_between(&mentions.sums, &start, &end)?;
         let product = |of: &Tensor| -> Result<Tensor> {
             Ok(of.f_index_select(0, &head)?.f_mul(&of.f_index_select(0, &tail)?)?)
@@ -201,12 +234,30 @@ impl PairScorer {
         let logits = hidden
             .f_linear(&self.output.0, Some(&self.output.1))?
             .f_add(&self.type_bias.f_flatten(0, 1)?.f_index_select(0, &types)?)?;
-        let Some(allowed) = &mentions.allowed else { return Ok(logits) };
-        let value = |&may: &bool| if may { 0.0 } else { f32::NEG_INFINITY };
-        let added: Vec<f32> = allowed.all().iter().map(value).collect();
-        // (argument labels squared, labels)
-        let added = upload_values(&added, &[-1, logits.size()[1]], device)?;
-        Ok(logits.f_add(&added.f_index_select(0, &types)?)?)
+        match &mentions.allowed {
+            Some(allowed) => Ok(logits.f_add(&allowed.f_index_select(0, &types)?)?),
+            None => Ok(logits),
+        }
+    }
+}
+
+impl Pairs {
+    fn tensors(&mut self) -> [&mut Tensor; 7] {
+        let Self { head, tail, start, end, distance, sentences, types } = self;
+        [head, tail, start, end, distance, sentences, types]
+    }
+
+    fn some(&self, some: Range<usize>) -> Result<Self> {
+        let part = |of: &Tensor| of.f_narrow(0, some.start as i64, some.len() as i64);
+        Ok(Self {
+            head: part(&self.head)?,
+            tail: part(&self.tail)?,
+            start: part(&self.start)?,
+            end: part(&self.end)?,
+            distance: part(&self.distance)?,
+            sentences: part(&self.sentences)?,
+            types: part(&self.types)?,
+        })
     }
 }
 

@@ -14,11 +14,10 @@ use tch::{Kind, Tensor};
 use super::DocumentInput;
 use super::fast::{FastSpans, SpanWeights};
 use super::sums::{running_sums, sum_between};
+use crate::Result;
 use crate::config::MentionRankingConfig;
 use crate::dropout::Dropout as _;
 use crate::params::Init;
-use crate::transfer::upload_columns;
-use crate::{Result, Span};
 
 #[derive(Debug)]
 pub(super) struct SpanVectors {
@@ -123,20 +122,16 @@ impl SpanVectors {
         })
     }
 
-    /// (spans, projection); spans come with their sentence.
-    pub(super) fn vectors(&self, tokens: &Tokens, spans: &[(Span, usize)]) -> Result<Tensor> {
-        let device = tokens.first.device();
-        let place = |f: fn(&Span) -> usize| spans.iter().map(|(s, _)| f(s) as i64).collect();
-        let places: [Vec<i64>; 2] = [place(|s| s.first), place(|s| s.last)];
-        let [first, last] = upload_columns(&places, device)?;
+    /// Of the spans from `first` up to `last`, (spans) each: (spans, projection).
+    pub(super) fn vectors(&self, tokens: &Tokens, first: &Tensor, last: &Tensor) -> Result<Tensor> {
         let inside = last.f_sub_scalar(1)?;
-        let content = sum_between(&tokens.content, &first, &last)?
-            .f_div(&sum_between(&tokens.weight, &first, &last)?)?
+        let content = sum_between(&tokens.content, first, last)?
+            .f_div(&sum_between(&tokens.weight, first, last)?)?
             .f_to_kind(Kind::Float)?;
         let vectors = content
-            .f_add(&tokens.first.f_index_select(0, &first)?)?
+            .f_add(&tokens.first.f_index_select(0, first)?)?
             .f_add(&tokens.last.f_index_select(0, &inside)?)?
-            .f_add(&self.width.f_index_select(0, &inside.f_sub(&first)?)?)?;
+            .f_add(&self.width.f_index_select(0, &inside.f_sub(first)?)?)?;
         match &tokens.genre {
             Some(genre) => Ok(vectors.f_add(genre)?),
             None => Ok(vectors),

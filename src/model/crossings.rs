@@ -42,9 +42,8 @@ fn a_batch_goes_there_once_and_each_task_comes_back_once() {
 
 #[test]
 fn what_reads_documents_crosses_a_few_times_for_each() {
-    // Mentions and pairs there, logits back, beside the batch and its names.
-    assert_eq!(cost(&[DEMO], &["relation"]), Crossings { up: 3, down: 2 });
-    // Candidates and kept spans there, features of the pairs; scores of candidates, antecedents, theirs and
-    // the mentions' back.
-    assert_eq!(cost(&[DEMO], &["coref"]), Crossings { up: 6, down: 4 });
+    // Names back, which make the pairs; these there, and their logits back.
+    assert_eq!(cost(&[DEMO], &["relation"]), Crossings { up: 2, down: 2 });
+    // Candidates there, and the scores of all that is kept of them back.
+    assert_eq!(cost(&[DEMO], &["coref"]), Crossings { up: 2, down: 1 });
 }

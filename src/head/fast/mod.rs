@@ -39,7 +39,7 @@ fn add(to: &mut [f32], x: &[f32]) {
     to.iter_mut().zip(x).for_each(|(to, x)| *to += x);
 }
 
-/// One hidden layer and a score; see [`super::kept_spans::Scorer`].
+/// One hidden layer and a score; see [`super::scorer::Scorer`].
 #[derive(Debug)]
 pub(super) struct FastScorer {
     hidden: Linear,
