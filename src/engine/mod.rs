@@ -9,6 +9,7 @@
 
 mod gather;
 mod panics;
+mod share;
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -19,6 +20,7 @@ use once_cell::sync::OnceCell;
 
 pub(crate) use gather::Gather;
 pub(crate) use panics::guarded;
+pub use share::share;
 
 use crate::{Error, Result, device};
 

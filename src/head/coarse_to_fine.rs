@@ -30,6 +30,7 @@ use super::span_vectors::SpanVectors;
 use crate::config::MentionRankingConfig;
 use crate::cpu::values;
 use crate::decode::Clustering;
+use crate::engine::share;
 use crate::params::{Init, Params};
 use crate::transfer::download_list;
 use crate::{Cancel, Result, Span};
@@ -38,6 +39,8 @@ use crate::{Cancel, Result, Span};
 const WINDOW: usize = 4096;
 /// Spans whose antecedents are scored at a time.
 const ROWS: usize = 512;
+/// And without LibTorch: what a worker takes at a time.
+const FAST_ROWS: usize = 128;
 /// Candidate spans scored at a time when annotating.
 const CANDIDATES: usize = 8192;
 
@@ -245,19 +248,21 @@ impl CoarseToFine {
         let only_spans: Vec<Span> = spans.iter().map(|s| s.0).collect();
         let kept = FastKept { vectors, scores, spans: &only_spans, names: &names, lasts: &lasts };
         let prepared = fast.prepare(&kept);
-        let features = |span: usize, other: usize| {
-            pair_features(x, self.config.names, spans[span], spans[other])
-        };
-
-        let mut clustering = Clustering::new(&only_spans);
-        for start in (0..spans.len()).step_by(ROWS) {
+        let (keys, capitals) = (&x.keys, self.config.names.then_some(&x.capitals[..]));
+        let features =
+            |span: usize, other: usize| pair_features(keys, capitals, spans[span], spans[other]);
+        let (count, most) = (spans.len(), self.config.max_antecedents);
+        let ranked = share(count.div_ceil(FAST_ROWS), |piece| {
             cancel.check()?;
-            let rows = start..spans.len().min(start + ROWS);
-            let from = start.saturating_sub(WINDOW);
-            let most = self.config.max_antecedents;
-            for best in fast.rank(&kept, &prepared, rows, from, most, features) {
-                clustering.vote(&best.scores, &best.antecedents, self.config.none_score);
-            }
+            let start = piece * FAST_ROWS;
+            let rows = start..count.min(start + FAST_ROWS);
+            // The window of the plain way, whose blocks are larger.
+            let from = (start / ROWS * ROWS).saturating_sub(WINDOW);
+            Ok(fast.rank(&kept, &prepared, rows, from, most, features))
+        })?;
+        let mut clustering = Clustering::new(&only_spans);
+        for best in ranked.iter().flatten() {
+            clustering.vote(&best.scores, &best.antecedents, self.config.none_score);
         }
         Ok(self.with_singletons(clustering.groups(), &only_spans, &kept.scores))
     }

@@ -7,7 +7,6 @@ use std::ops::Range;
 
 use tch::{Kind, Tensor};
 
-use super::DocumentInput;
 use super::candidates::Candidates;
 use crate::decode::matches;
 use crate::{Result, Span};
@@ -135,18 +134,18 @@ impl<'a> Kept<'a> {
 }
 
 /// Distance, sentences apart and match of a span and an earlier one, each with its sentence, as rows of
-/// their tables; with `names` also whether both are names.
+/// their tables; with `capitals` also whether both are names.
 pub(super) fn pair_features(
-    x: &DocumentInput,
-    names: bool,
+    keys: &[i64],
+    capitals: Option<&[bool]>,
     (span, sentence): (Span, usize),
     (other, other_sentence): (Span, usize),
 ) -> [usize; 3] {
-    let names = names && is_name(x, span) && is_name(x, other);
+    let names = capitals.is_some_and(|c| is_name(c, span) && is_name(c, other));
     [
         distance(span.first, other.first),
         (sentence - other_sentence).min(SENTENCES as usize - 1),
-        (matches(&x.keys, span, other) + i64::from(names) * MATCHES) as usize,
+        (matches(keys, span, other) + i64::from(names) * MATCHES) as usize,
     ]
 }
 
@@ -165,8 +164,8 @@ pub(super) fn distances(apart: &Tensor) -> Result<Tensor> {
 }
 
 /// Whether a span begins and ends with a capital: "The president" does not, nor does "van Dam".
-fn is_name(x: &DocumentInput, span: Span) -> bool {
-    x.capitals[span.first] && x.capitals[span.last - 1]
+fn is_name(capitals: &[bool], span: Span) -> bool {
+    capitals[span.first] && capitals[span.last - 1]
 }
 
 #[cfg(test)]
@@ -175,6 +174,7 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
+    use crate::head::DocumentInput;
     use crate::head::candidates::spans_up_to;
     use crate::transfer::{download, host};
 
@@ -204,7 +204,8 @@ mod tests {
                 let features = on_device.features(row..row + 1, &others, names).unwrap();
                 let features = features.map(|f| download::<i64>(&f).unwrap());
                 for other in 0..=row {
-                    let own = pair_features(&x, names, kept[row], kept[other]);
+                    let capitals = names.then_some(&x.capitals[..]);
+                    let own = pair_features(&x.keys, capitals, kept[row], kept[other]);
                     let theirs = [0, 1, 2].map(|f| features[f][other] as usize);
                     assert_eq!(theirs, own, "{:?} {:?}", kept[row], kept[other]);
                     seen.insert(own[2]);

@@ -27,7 +27,10 @@ use super::pair_targets::PairTargets;
 use super::{DocumentInput, GoldRelations};
 use crate::config::Between;
 use crate::cpu::values;
-use crate::decode::{EntityPairs, Fact, FactPool, FactRule, TypePairs, join_clusters, name_groups};
+use crate::decode::{
+    EntityPairs, Fact, FactPool, FactRule, MentionPair, TypePairs, join_clusters, name_groups,
+};
+use crate::engine::share;
 use crate::params::Params;
 use crate::transfer::{download, host, upload, upload_values};
 use crate::{Cancel, Result, Span};
@@ -266,24 +269,27 @@ impl MentionPairs {
         let mut pool = FactPool::new(pairs, self.labels);
         let rows = rows.f_contiguous()?;
         let prepared = fast.mentions(values(&rows)?, mentions);
-        for start in (0..pairs.len()).step_by(FAST_BLOCK) {
-            cancel.check()?;
-            let block = start..pairs.len().min(start + FAST_BLOCK);
-            let features: Vec<PairFeatures> = pairs.mention_pairs()[block.clone()]
-                .iter()
-                .map(|pair| self.scorer.features(mentions, pair))
-                .collect();
-            let mut logits = fast.logits(&prepared, &features);
-            for (at, logits) in block.zip(logits.chunks_mut(fast.stride())) {
-                let logits = &mut logits[..self.labels];
-                if let Some(allowed) = &allowed {
-                    let pair = pairs.mention_pairs()[at];
+        let (types, labels) = (self.argument_labels as usize, self.labels);
+        for start in (0..pairs.len()).step_by(BLOCK) {
+            let some = &pairs.mention_pairs()[start..pairs.len().min(start + BLOCK)];
+            let pieces: Vec<&[MentionPair]> = some.chunks(FAST_BLOCK).collect();
+            let logits = share(pieces.len(), |at| {
+                cancel.check()?;
+                let features: Vec<PairFeatures> = pieces[at]
+                    .iter()
+                    .map(|pair| PairScorer::features(mentions, pair, types))
+                    .collect();
+                let mut logits = fast.logits(&prepared, &features);
+                let Some(allowed) = &allowed else { return Ok(logits) };
+                for (pair, logits) in pieces[at].iter().zip(logits.chunks_mut(fast.stride())) {
                     let may = allowed.labels(mentions[pair.head].1, mentions[pair.tail].1);
-                    let forbidden = logits.iter_mut().zip(may).filter(|(_, may)| !**may);
+                    let forbidden = logits[..labels].iter_mut().zip(may).filter(|(_, may)| !**may);
                     forbidden.for_each(|(logit, _)| *logit = f32::NEG_INFINITY);
                 }
-                pool.add(at, logits);
-            }
+                Ok(logits)
+            })?;
+            let logits = logits.iter().flat_map(|logits| logits.chunks(fast.stride()));
+            (start..).zip(logits).for_each(|(at, logits)| pool.add(at, &logits[..labels]));
         }
         Ok(pool)
     }

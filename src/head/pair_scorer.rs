@@ -173,9 +173,10 @@ impl PairScorer {
     /// On the host.
     fn pairs(&self, spans: &[(Span, usize)], pairs: &[MentionPair]) -> Result<Pairs> {
         let mut columns: [Vec<i64>; 7] = Default::default();
+        let types = self.types.size()[0] as usize;
         for pair in pairs {
             let PairFeatures { head, tail, between, distance, sentences, types } =
-                self.features(spans, pair);
+                Self::features(spans, pair, types);
             let row = [head, tail, between.start, between.end, distance, sentences, types];
             columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value as i64));
         }
@@ -191,8 +192,12 @@ impl PairScorer {
         })
     }
 
-    /// What is known of a pair beside its mentions.
-    pub(super) fn features(&self, spans: &[(Span, usize)], pair: &MentionPair) -> PairFeatures {
+    /// What is known of a pair beside its mentions, which are of one of so many `types` each.
+    pub(super) fn features(
+        spans: &[(Span, usize)],
+        pair: &MentionPair,
+        types: usize,
+    ) -> PairFeatures {
         let ((head, head_type), (tail, tail_type)) = (spans[pair.head], spans[pair.tail]);
         // Between the two, when they share a sentence and do not overlap.
         let (from, to) = (head.last.min(tail.last), head.first.max(tail.first));
@@ -203,7 +208,7 @@ impl PairScorer {
             between: from..if shared { to } else { from },
             distance: distance_bucket(head.first as i64 - tail.first as i64) as usize,
             sentences: pair.sentences_apart.min(SENTENCES as usize - 1),
-            types: head_type * self.types.size()[0] as usize + tail_type,
+            types: head_type * types + tail_type,
         }
     }
 

@@ -5,10 +5,13 @@ use std::ops::Range;
 use super::coarse::{FastCoarse, PreparedCoarse};
 use super::{FastScorer, FastSpans, add, apply};
 use crate::cpu::{Linear, relu};
+use crate::engine::share;
 use crate::{Cancel, Result, Span};
 
 /// Candidate spans, and pairs, that are scored at a time.
 const BLOCK: usize = 512;
+/// Candidate spans that a worker takes at a time.
+const PIECE: usize = 8 * BLOCK;
 
 /// Scores of spans and of pairs.
 #[derive(Debug)]
@@ -59,16 +62,20 @@ impl FastCoreference {
         candidates: &[(Span, usize)],
         cancel: &Cancel,
     ) -> Result<Vec<f32>> {
-        let mut scores = Vec::with_capacity(candidates.len());
-        let mut vectors = Vec::with_capacity(BLOCK * self.spans.projection());
-        for some in candidates.chunks(BLOCK) {
-            cancel.check()?;
-            vectors.clear();
-            self.spans.vectors(rows, genre, some, &mut vectors);
-            relu(&mut vectors);
-            self.mention.score(&vectors, self.spans.projection(), &mut scores);
-        }
-        Ok(scores)
+        let pieces: Vec<_> = candidates.chunks(PIECE).collect();
+        let scores = share(pieces.len(), |at| {
+            let mut scores = Vec::with_capacity(pieces[at].len());
+            let mut vectors = Vec::with_capacity(BLOCK * self.spans.projection());
+            for some in pieces[at].chunks(BLOCK) {
+                cancel.check()?;
+                vectors.clear();
+                self.spans.vectors(rows, genre, some, &mut vectors);
+                relu(&mut vectors);
+                self.mention.score(&vectors, self.spans.projection(), &mut scores);
+            }
+            Ok(scores)
+        });
+        Ok(scores?.concat())
     }
 
     pub(in crate::head) fn prepare(&self, kept: &FastKept) -> Prepared {
