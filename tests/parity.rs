@@ -266,6 +266,7 @@ impl Reference {
         let x = hmtl::head::DocumentInput {
             rows: head.token_rows(&own.encoded, &own.inputs, false).unwrap().get(0),
             sentences: std::iter::once(0..words.len()).collect(),
+            documents: std::iter::once(0..words.len()).collect(),
             keys: vec![0; words.len()],
             capitals: vec![false; words.len()],
         };

@@ -139,7 +139,7 @@ mod tests {
     /// Three entities of a mention each in one sentence; the mentions come in no order.
     fn pairs() -> EntityPairs {
         let mentions = [(4, 5), (0, 2), (6, 7)].map(|(a, b)| (Span::new(a, b), 0));
-        EntityPairs::new(&mentions, &[0, 1, 2], std::slice::from_ref(&SENTENCE), 0, None)
+        EntityPairs::new(&mentions, &[0, 1, 2], [std::slice::from_ref(&SENTENCE); 2], 0, None)
     }
 
     /// The facts of some logits of (head, tail), 0 by 2 labels; all others are -9.
@@ -196,7 +196,7 @@ mod tests {
     fn mention_pairs_of_two_entities_add_up() {
         let mentions = [(0, 1), (2, 3), (4, 5)].map(|(a, b)| (Span::new(a, b), 0));
         let pairs =
-            EntityPairs::new(&mentions, &[0, 1, 0], std::slice::from_ref(&SENTENCE), 0, None);
+            EntityPairs::new(&mentions, &[0, 1, 0], [std::slice::from_ref(&SENTENCE); 2], 0, None);
         let mut pool = FactPool::new(&pairs, 1);
         for (at, pair) in pairs.mention_pairs().iter().enumerate() {
             pool.add(at, &[if pair.tail == 1 { -0.2 + pair.head as f32 * 0.1 } else { -40.0 }]);

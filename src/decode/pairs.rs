@@ -14,8 +14,8 @@ pub struct MentionPair {
     pub sentences_apart: usize,
 }
 
-/// Ordered pairs of mentions of two different entities, at most some sentences apart, and the
-/// entity pair each belongs to.
+/// Ordered pairs of mentions of two different entities of a document, at most some sentences apart,
+/// and the entity pair each belongs to.
 #[derive(Debug)]
 pub struct EntityPairs {
     mentions: Vec<MentionPair>,
@@ -25,22 +25,24 @@ pub struct EntityPairs {
 }
 
 impl EntityPairs {
-    /// `mentions` are spans and types, `entity` gives each its entity; `sentences` are token ranges
-    /// in order. Only types are paired that `types` says may be related, if it is given.
+    /// `mentions` are spans and types, `entity` gives each its entity; `sentences` and `documents`
+    /// are token ranges in order. Only types are paired that `types` says may be related, if it is
+    /// given.
     pub fn new(
         mentions: &[(Span, usize)],
         entity: &[usize],
-        sentences: &[Range<usize>],
+        [sentences, documents]: [&[Range<usize>]; 2],
         max_sentences: usize,
         types: Option<&TypePairs>,
     ) -> Self {
         let may_relate = |head: usize, tail: usize| {
             types.is_none_or(|types| types.may_relate(mentions[head].1, mentions[tail].1))
         };
-        let sentence_of: Vec<usize> = mentions
-            .iter()
-            .map(|(span, _)| sentences.partition_point(|s| s.end <= span.first))
-            .collect();
+        let place_in = |parts: &[Range<usize>]| -> Vec<usize> {
+            let place = |(span, _): &(Span, usize)| parts.partition_point(|p| p.end <= span.first);
+            mentions.iter().map(place).collect()
+        };
+        let (sentence_of, document_of) = (place_in(sentences), place_in(documents));
         // In text order, so that for each mention only its neighbourhood is looked at.
         let mut order: Vec<usize> = (0..mentions.len()).collect();
         order.sort_by_key(|&m| mentions[m].0);
@@ -54,7 +56,7 @@ impl EntityPairs {
         for (at, &a) in order.iter().enumerate() {
             for &b in &order[at + 1..] {
                 let sentences_apart = sentence_of[b] - sentence_of[a];
-                if sentences_apart > max_sentences {
+                if sentences_apart > max_sentences || document_of[a] != document_of[b] {
                     break;
                 }
                 if entity[a] == entity[b] {
@@ -177,11 +179,22 @@ mod tests {
         let mentions: Vec<_> = [(0, 1), (2, 3), (5, 6), (9, 10)]
             .map(|(first, last)| (Span::new(first, last), 0))
             .to_vec();
-        let pairs = EntityPairs::new(&mentions, &[0, 1, 0, 2], &[0..4, 4..8, 8..12], 1, None);
+        let places = [&[0..4, 4..8, 8..12][..], &[0..12]];
+        let pairs = EntityPairs::new(&mentions, &[0, 1, 0, 2], places, 1, None);
         let found: Vec<_> = pairs.mention_pairs().iter().map(|p| (p.head, p.tail)).collect();
         assert_eq!(found, [(0, 1), (1, 0), (1, 2), (2, 1), (2, 3), (3, 2)]);
         assert_eq!(pairs.entities(), [(0, 1), (1, 0), (0, 2), (2, 0)]);
         assert_eq!(pairs.group(), [0, 1, 1, 0, 2, 3]);
+    }
+
+    #[test]
+    fn pairs_are_inside_a_document() {
+        let mentions: Vec<_> =
+            [0, 2, 4, 6].iter().map(|&first| (Span::new(first, first + 1), 0)).collect();
+        let places = [&[0..4, 4..8][..], &[0..4, 4..8]];
+        let pairs = EntityPairs::new(&mentions, &[0, 1, 2, 3], places, 9, None);
+        let found: Vec<_> = pairs.mention_pairs().iter().map(|p| (p.head, p.tail)).collect();
+        assert_eq!(found, [(0, 1), (1, 0), (2, 3), (3, 2)]);
     }
 
     #[test]
@@ -190,7 +203,7 @@ mod tests {
             [0, 1, 0].iter().enumerate().map(|(at, &of)| (Span::new(at, at + 1), of)).collect();
         let types = TypePairs::from_counts(&[0.0, 1.0, 0.0, 0.0], 2, 1, 1, &[false]);
         let sentence = std::slice::from_ref(&(0..3));
-        let pairs = EntityPairs::new(&mentions, &[0, 1, 2], sentence, 0, Some(&types));
+        let pairs = EntityPairs::new(&mentions, &[0, 1, 2], [sentence; 2], 0, Some(&types));
         let found: Vec<_> = pairs.mention_pairs().iter().map(|p| (p.head, p.tail)).collect();
         assert_eq!(found, [(0, 1), (2, 1)]);
     }

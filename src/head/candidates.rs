@@ -27,6 +27,12 @@ pub(super) struct Candidates {
     pub(super) keys: Tensor,
     /// (N)
     pub(super) sentence: Tensor,
+    /// (N)
+    pub(super) document: Tensor,
+    /// (documents + 1): the first token of each document and the end of the last.
+    pub(super) bounds: Tensor,
+    /// (kept): where those that are kept stand among the candidates, best of a document first.
+    best: Tensor,
     /// (N): whether a token begins with a capital.
     pub(super) capitals: Tensor,
 }
@@ -43,6 +49,11 @@ pub(super) fn spans_up_to(width: usize, sentences: &[Range<usize>]) -> Vec<(Span
     spans
 }
 
+/// How many of the candidates of a document are kept.
+pub(super) fn kept_count(share: f64, tokens: usize, candidates: usize) -> usize {
+    ((share * tokens as f64) as usize).max(1).min(candidates)
+}
+
 /// A number for each span, equal for spans of equal tokens.
 pub(super) fn text_numbers(x: &DocumentInput, spans: &[(Span, usize)]) -> Vec<i64> {
     let mut numbers: HashMap<&[i64], i64> = HashMap::new();
@@ -54,18 +65,22 @@ pub(super) fn text_numbers(x: &DocumentInput, spans: &[(Span, usize)]) -> Vec<i6
 }
 
 impl Candidates {
-    /// `spans` are those up to `width`; `gold` gives mentions their clusters.
+    /// `spans` are those up to `width`; `gold` gives mentions their clusters. Of each document so
+    /// many are kept as `share` times its tokens, at least one.
     pub(super) fn new(
         x: &DocumentInput,
         spans: &[(Span, usize)],
-        width: usize,
+        (width, share): (usize, f64),
         gold: Option<&HashMap<Span, i64>>,
     ) -> Result<Self> {
         let tokens = x.keys.len();
-        let mut sentence = vec![0; tokens];
-        for (s, of_sentence) in x.sentences.iter().enumerate() {
-            sentence[of_sentence.clone()].fill(s as i64);
-        }
+        let part_of = |parts: &[Range<usize>]| {
+            let mut part_of = vec![0; tokens];
+            for (part, tokens) in parts.iter().enumerate() {
+                part_of[tokens.clone()].fill(part as i64);
+            }
+            host(&part_of)
+        };
         let mut texts = vec![-1; tokens * width];
         for ((s, _), number) in spans.iter().zip(text_numbers(x, spans)) {
             texts[s.first * width + s.last - s.first - 1] = number;
@@ -74,26 +89,42 @@ impl Candidates {
         let (first, last): (Vec<i64>, Vec<i64>) = (place(|s| s.first), place(|s| s.last));
         let cluster = |(s, _): &(Span, usize)| Some(*gold?.get(s).unwrap_or(&NONE));
         let cluster: Vec<i64> = spans.iter().filter_map(cluster).collect();
+        let (mut best, mut bounds): (Vec<i64>, Vec<i64>) = (Vec::new(), vec![0]);
+        for document in &x.documents {
+            bounds.push(document.end as i64);
+            let [start, end] = [document.start, document.end]
+                .map(|token| spans.partition_point(|(span, _)| span.first < token));
+            let count = kept_count(share, document.len(), end - start);
+            best.extend((start..start + count).map(|at| at as i64));
+        }
         let mut all = Self {
             first: host(&first)?,
             last: host(&last)?,
             cluster: host(&cluster)?,
             texts: host(&texts)?.f_view([-1, width as i64])?,
             keys: host(&x.keys)?,
-            sentence: host(&sentence)?,
+            sentence: part_of(&x.sentences)?,
+            document: part_of(&x.documents)?,
+            bounds: host(&bounds)?,
             capitals: host(&x.capitals)?,
+            best: host(&best)?,
         };
-        let Self { first, last, cluster, texts, keys, sentence, capitals } = &mut all;
-        let tensors = &mut [first, last, cluster, texts, keys, sentence, capitals];
+        let Self { first, last, cluster, texts, keys, sentence, document, bounds, capitals, best } =
+            &mut all;
+        let tensors =
+            &mut [first, last, cluster, texts, keys, sentence, document, bounds, capitals, best];
         upload_all(tensors, x.rows.device())?;
         Ok(all)
     }
 
-    /// Which candidates have the best scores, in text order: (kept). Of equal ones the earlier are
-    /// kept.
-    pub(super) fn best(scores: &Tensor, count: usize) -> Result<Tensor> {
+    /// Which candidates have the best scores of their document, in text order: (kept). Of equal ones
+    /// the earlier are kept.
+    pub(super) fn best(&self, scores: &Tensor) -> Result<Tensor> {
         let (_, order) = scores.detach().f_sort_stable(true, 0, true)?;
-        Ok(order.f_narrow(0, 0, count as i64)?.f_sort(0, false)?.0)
+        let document = self.document.f_index_select(0, &self.first.f_index_select(0, &order)?)?;
+        let (_, by_document) = document.f_sort_stable(true, 0, false)?;
+        let kept = by_document.f_index_select(0, &self.best)?;
+        Ok(order.f_index_select(0, &kept)?.f_sort(0, false)?.0)
     }
 
     /// 1 for gold mentions, else 0: (C).

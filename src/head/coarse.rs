@@ -60,7 +60,7 @@ impl CoarseScorer {
     }
 
     /// Scores of the kept spans `rows` with those from `from` up to the last row, (R, C): `NEVER` for what
-    /// does not stand before.
+    /// does not stand before in the same document.
     pub(super) fn scores(&self, kept: &Kept, rows: Range<usize>, from: usize) -> Result<Tensor> {
         let device = kept.vectors.device();
         let (row, height) = (rows.start as i64, rows.len() as i64);
@@ -76,20 +76,24 @@ impl CoarseScorer {
         };
         let equal = |ids: &Tensor| -> Result<Tensor> {
             let [left, right] = both(ids)?;
-            Ok(left.f_eq_tensor(&right)?.f_to_kind(Kind::Float)?) // (R, C)
+            Ok(left.f_eq_tensor(&right)?) // (R, C)
+        };
+        let added = |ids: &Tensor, feature: i64| -> Result<Tensor> {
+            Ok(equal(ids)?.f_to_kind(Kind::Float)?.f_mul(&self.matches.f_get(feature)?)?)
         };
         let position = |at: i64, n: i64| Tensor::f_arange_start(at, at + n, (Kind::Int64, device));
         let impossible = position(from, count)?
             .f_unsqueeze(0)?
-            .f_ge_tensor(&position(row, height)?.f_unsqueeze(1)?)?;
+            .f_ge_tensor(&position(row, height)?.f_unsqueeze(1)?)?
+            .f_logical_or(&equal(&kept.document)?.f_logical_not()?)?;
         let [row_scores, column_scores] = both(&kept.scores)?;
         let mut scores = row_vectors
             .f_matmul(&self.weight)?
             .f_matmul(&column_vectors.f_transpose(0, 1)?)?
             .f_add(&row_scores)?
             .f_add(&column_scores)?
-            .f_add(&equal(&kept.texts)?.f_mul(&self.matches.f_get(0)?)?)?
-            .f_add(&equal(&kept.ends)?.f_mul(&self.matches.f_get(1)?)?)?; // (R, C)
+            .f_add(&added(&kept.texts, 0)?)?
+            .f_add(&added(&kept.ends, 1)?)?; // (R, C)
         if let Some(distance) = &self.distance {
             let [left, right] = both(&kept.first)?;
             let apart = distances(&left.f_sub(&right)?)?; // (R, C)

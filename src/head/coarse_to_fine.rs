@@ -21,7 +21,7 @@ use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
 use super::DocumentInput;
-use super::candidates::{Candidates, NONE, spans_up_to, text_numbers};
+use super::candidates::{Candidates, NONE, kept_count, spans_up_to, text_numbers};
 use super::coarse::{CoarseScorer, NEVER};
 use super::fast::{FastCoreference, FastKept, linear};
 use super::kept_spans::{DISTANCES, Kept, MATCHES, NAME_MATCHES, SENTENCES, pair_features};
@@ -137,11 +137,11 @@ impl CoarseToFine {
             .enumerate()
             .flat_map(|(c, spans)| spans.iter().map(move |&s| (s, c as i64)))
             .collect();
-        let candidates = Candidates::new(x, &spans, self.config.max_span_width, Some(&gold))?;
+        let candidates = Candidates::new(x, &spans, self.limits(), Some(&gold))?;
         let Candidates { first, last, .. } = &candidates;
-        let vectors = self.spans.vectors(&self.spans.tokens(x)?, first, last)?;
+        let vectors = self.spans.vectors(&self.spans.tokens(x, &candidates)?, first, last)?;
         let scores = self.mention.score(&vectors, self.config.feedforward_dropout, true)?;
-        let index = Candidates::best(&scores, self.count(x, spans.len()))?;
+        let index = candidates.best(&scores)?;
         let [kept_vectors, kept_scores] =
             [&vectors, &scores].map(|of| of.f_index_select(0, &index));
         let kept = Kept::new(&candidates, &index, kept_vectors?, kept_scores?)?;
@@ -170,8 +170,10 @@ impl CoarseToFine {
             return Ok(Vec::new());
         }
         match &self.fast {
-            Some(fast) => self.fast_clusters(fast, x, &candidates, cancel),
-            None => self.plain_clusters(x, &candidates, cancel),
+            Some(fast) if x.documents.len() == 1 => {
+                self.fast_clusters(fast, x, &candidates, cancel)
+            }
+            _ => self.plain_clusters(x, &candidates, cancel),
         }
     }
 
@@ -182,8 +184,8 @@ impl CoarseToFine {
         spans: &[(Span, usize)],
         cancel: &Cancel,
     ) -> Result<Vec<Vec<Span>>> {
-        let candidates = Candidates::new(x, spans, self.config.max_span_width, None)?;
-        let tokens = self.spans.tokens(x)?;
+        let candidates = Candidates::new(x, spans, self.limits(), None)?;
+        let tokens = self.spans.tokens(x, &candidates)?;
         let vectors = |first: &Tensor, last: &Tensor, at: usize| -> Result<Tensor> {
             let size = CANDIDATES.min(first.size()[0] as usize - at) as i64;
             let [first, last] = [first, last].map(|of| of.f_narrow(0, at as i64, size));
@@ -196,7 +198,7 @@ impl CoarseToFine {
             scores.push(self.mention.score(&vectors(first, last, at)?, 0.0, false)?);
         }
         let scores = Tensor::f_cat(&scores, 0)?;
-        let index = Candidates::best(&scores, self.count(x, spans.len()))?;
+        let index = candidates.best(&scores)?;
         let [first, last, scores] =
             [first, last, &scores].map(|of| Ok::<_, crate::Error>(of.f_index_select(0, &index)?));
         let (first, last, scores) = (first?, last?, scores?);
@@ -299,17 +301,16 @@ impl CoarseToFine {
         }
     }
 
-    /// How many of the candidates are kept.
-    fn count(&self, x: &DocumentInput, candidates: usize) -> usize {
-        let tokens = x.rows.size()[0] as f64;
-        ((self.config.spans_per_word * tokens) as usize).clamp(1, candidates)
+    /// How wide candidates are, and how many are kept a token.
+    fn limits(&self) -> (usize, f64) {
+        (self.config.max_span_width, self.config.spans_per_word)
     }
 
     /// Indices of the best candidates by their scores, in text order.
     fn keep(&self, x: &DocumentInput, scores: &[f32]) -> Vec<usize> {
         let mut order: Vec<usize> = (0..scores.len()).collect();
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
-        order.truncate(self.count(x, scores.len()));
+        order.truncate(kept_count(self.config.spans_per_word, x.keys.len(), scores.len()));
         order.sort_unstable();
         order
     }
@@ -326,7 +327,9 @@ impl CoarseToFine {
         let antecedents = count.min(self.config.max_antecedents as i64);
         let (_, chosen) = coarse.detach().f_topk(antecedents, 1, true, true)?; // (R, A)
         let coarse = coarse.f_gather(1, &chosen, false)?; // (R, A)
-        let index = chosen.f_add_scalar(from)?.f_minimum(&numbers(&rows, device)?)?; // (R, A)
+        let possible = coarse.f_gt(NEVER)?;
+        let own = numbers(&rows, device)?;
+        let index = chosen.f_add_scalar(from)?.f_where_self(&possible, &own)?; // (R, A)
         let features = self.features(kept, rows, &index)?;
 
         let flat = chosen.f_view([-1])?;

@@ -22,16 +22,17 @@ pub(super) const NAME_MATCHES: i64 = 2 * MATCHES;
 
 /// The spans kept as mentions, in text order.
 pub(super) struct Kept<'a> {
-    pub(super) vectors: Tensor, // (kept, projection)
-    pub(super) scores: Tensor,  // (kept)
-    pub(super) cluster: Tensor, // (kept): gold, or empty
-    pub(super) first: Tensor,   // (kept)
-    pub(super) texts: Tensor,   // (kept): equal for spans of equal tokens
-    pub(super) ends: Tensor,    // (kept): equal for spans of equal last tokens
-    last: Tensor,               // (kept)
-    starts: Tensor,             // (kept): equal for spans of equal first tokens
-    sentence: Tensor,           // (kept)
-    names: Tensor,              // (kept): whether it begins and ends with a capital
+    pub(super) vectors: Tensor,  // (kept, projection)
+    pub(super) scores: Tensor,   // (kept)
+    pub(super) cluster: Tensor,  // (kept): gold, or empty
+    pub(super) first: Tensor,    // (kept)
+    pub(super) texts: Tensor,    // (kept): equal for spans of equal tokens
+    pub(super) ends: Tensor,     // (kept): equal for spans of equal last tokens
+    last: Tensor,                // (kept)
+    starts: Tensor,              // (kept): equal for spans of equal first tokens
+    sentence: Tensor,            // (kept)
+    pub(super) document: Tensor, // (kept)
+    names: Tensor,               // (kept): whether it begins and ends with a capital
     candidates: &'a Candidates,
 }
 
@@ -43,7 +44,8 @@ impl<'a> Kept<'a> {
         vectors: Tensor,
         scores: Tensor,
     ) -> Result<Self> {
-        let Candidates { first, last, cluster, texts, keys, sentence, capitals } = candidates;
+        let Candidates { first, last, cluster, texts, keys, sentence, document, capitals, .. } =
+            candidates;
         let (first, last) = (first.f_index_select(0, index)?, last.f_index_select(0, index)?);
         let end = last.f_sub_scalar(1)?;
         let cell = first.f_mul_scalar(texts.size()[1])?.f_add(&end)?.f_sub(&first)?;
@@ -60,6 +62,7 @@ impl<'a> Kept<'a> {
             starts: keys.f_index_select(0, &first)?,
             ends: keys.f_index_select(0, &end)?,
             sentence: sentence.f_index_select(0, &first)?,
+            document: document.f_index_select(0, &first)?,
             names: begins.f_logical_and(&capitals.f_index_select(0, &end)?)?,
             first,
             last,
@@ -185,9 +188,10 @@ mod tests {
         let keys: Vec<i64> = (0..60).map(|_| rng.random_range(0..3)).collect();
         let capitals = (0..60).map(|_| rng.random_bool(0.5)).collect();
         let rows = Tensor::zeros([60, 1], tch::kind::FLOAT_CPU);
-        let x = DocumentInput { rows, sentences, keys, capitals };
+        let documents = vec![0..31, 31..60];
+        let x = DocumentInput { rows, sentences, documents, keys, capitals };
         let spans = spans_up_to(4, &x.sentences);
-        let candidates = Candidates::new(&x, &spans, 4, None).unwrap();
+        let candidates = Candidates::new(&x, &spans, (4, 0.3), None).unwrap();
         // Every third, and each of them with all up to itself.
         let index: Vec<i64> = (0..spans.len() as i64).step_by(3).collect();
         let kept: Vec<_> = index.iter().map(|&at| spans[at as usize]).collect();

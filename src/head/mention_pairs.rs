@@ -143,7 +143,7 @@ impl MentionPairs {
             mentions.iter().enumerate().map(|(i, m)| entity(m).unwrap_or(alone + i)).collect();
         let allowed = self.allowed()?;
         let far = self.options.max_sentences;
-        let pairs = EntityPairs::new(&spans, &groups, &x.sentences, far, allowed.as_ref());
+        let pairs = EntityPairs::new(&spans, &groups, x.places(), far, allowed.as_ref());
         if pairs.is_empty() {
             return self.scorer.nothing();
         }
@@ -203,7 +203,7 @@ impl MentionPairs {
         };
         let allowed = self.allowed()?;
         let far = self.options.max_sentences;
-        let pairs = EntityPairs::new(mentions, &groups, &x.sentences, far, allowed.as_ref());
+        let pairs = EntityPairs::new(mentions, &groups, x.places(), far, allowed.as_ref());
         log::debug!("{} pairs of {} mentions are scored", pairs.len(), mentions.len());
         let rows = self.rows(x, mentions, false, cancel)?;
         let pool = match &self.fast {

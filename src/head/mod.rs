@@ -69,14 +69,16 @@ impl SequenceInput {
     }
 }
 
-/// What a head reads that works on a document: its tokens, sentences joined, without padding.
+/// What a head reads that works on a document: its tokens, sentences joined, without padding. It may
+/// be several documents, one after the other, which have nothing to do with each other.
 #[derive(Debug)]
 pub struct DocumentInput {
     /// (N, W): what the head keeps of each token, as [`Head::token_rows`] gives it.
     pub rows: Tensor,
-    /// Tokens of each sentence.
+    /// Tokens of each sentence, and of each document.
     pub sentences: Vec<Range<usize>>,
-    /// A number for each token, equal for tokens of equal lower-cased text.
+    pub documents: Vec<Range<usize>>,
+    /// A number for each token, equal for tokens of one document of equal lower-cased text.
     pub keys: Vec<i64>,
     /// Whether each token begins with a capital.
     pub capitals: Vec<bool>,
@@ -122,6 +124,11 @@ impl From<Vec<(usize, usize, usize)>> for GoldRelations {
 }
 
 impl DocumentInput {
+    /// Tokens of each sentence, and of each document.
+    fn places(&self) -> [&[Range<usize>]; 2] {
+        [&self.sentences, &self.documents]
+    }
+
     /// Columns of the rows, from `first`, (N, width).
     fn columns(&self, first: i64, width: i64) -> Result<Tensor> {
         Ok(self.rows.f_narrow(1, first, width)?)

@@ -12,8 +12,9 @@
 use tch::{Kind, Tensor};
 
 use super::DocumentInput;
+use super::candidates::Candidates;
 use super::fast::{FastSpans, SpanWeights};
-use super::sums::{running_sums, sum_between};
+use super::sums::{mean_between, running_sums, sum_between};
 use crate::Result;
 use crate::config::MentionRankingConfig;
 use crate::dropout::Dropout as _;
@@ -36,13 +37,14 @@ struct Genre {
     up: Tensor,   // (projection, genre)
 }
 
-/// What the tokens of a document give to spans; `content` and `weight` are running sums.
+/// What tokens and their documents give to spans; `content` and `weight` are running sums.
 pub(super) struct Tokens {
     first: Tensor,         // (N, p)
     last: Tensor,          // (N, p)
     content: Tensor,       // (N + 1, p)
     weight: Tensor,        // (N + 1, 1)
-    genre: Option<Tensor>, // (p)
+    genre: Option<Tensor>, // (documents, p)
+    document: Tensor,      // (N)
 }
 
 impl SpanVectors {
@@ -105,12 +107,15 @@ impl SpanVectors {
     }
 
     /// The rows of the tokens, summed up for differences.
-    pub(super) fn tokens(&self, x: &DocumentInput) -> Result<Tokens> {
+    pub(super) fn tokens(&self, x: &DocumentInput, candidates: &Candidates) -> Result<Tokens> {
         let p = self.first.size()[0];
         let weight = x.columns(3 * p, 1)?.f_clamp(-15.0, 15.0)?.f_to_kind(Kind::Double)?.f_exp()?; // (N, 1)
+        let Candidates { document, bounds, .. } = candidates;
         let genre = |genre: &Genre| -> Result<Tensor> {
-            let rows = x.columns(3 * p + 1, genre.down.size()[0])?;
-            let mean = rows.f_mean_dim(0, false, Kind::Float)?.f_tanh()?;
+            let sums = running_sums(&x.columns(3 * p + 1, genre.down.size()[0])?)?;
+            let count = x.documents.len() as i64;
+            let (start, end) = (bounds.f_narrow(0, 0, count)?, bounds.f_narrow(0, 1, count)?);
+            let mean = mean_between(&sums, &start, &end)?.f_tanh()?; // (documents, genre)
             Ok(mean.f_linear::<&Tensor>(&genre.up, None)?)
         };
         Ok(Tokens {
@@ -119,6 +124,7 @@ impl SpanVectors {
             content: running_sums(&x.columns(2 * p, p)?.f_mul(&weight)?)?,
             weight: running_sums(&weight)?,
             genre: self.genre.as_ref().map(genre).transpose()?,
+            document: document.shallow_clone(),
         })
     }
 
@@ -133,7 +139,11 @@ impl SpanVectors {
             .f_add(&tokens.last.f_index_select(0, &inside)?)?
             .f_add(&self.width.f_index_select(0, &inside.f_sub(first)?)?)?;
         match &tokens.genre {
-            Some(genre) => Ok(vectors.f_add(genre)?),
+            Some(genre) if genre.size()[0] == 1 => Ok(vectors.f_add(genre)?),
+            Some(genre) => {
+                let document = tokens.document.f_index_select(0, first)?;
+                Ok(vectors.f_add(&genre.f_index_select(0, &document)?)?)
+            }
             None => Ok(vectors),
         }
     }

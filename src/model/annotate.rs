@@ -11,15 +11,16 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::Network;
-use super::passages::{document_input, sentence_input, sequence_rows, words};
+use super::passages::{sentence_input, sequence_rows, words};
 use crate::decode::ScoredSpan;
 use crate::feature::{Batch, Example};
 use crate::head::{Head, TokenRelation};
 use crate::{Cancel, Document, DocumentBuilder, Error, OffsetUnit, Result, Span};
 
 /// Passages and padded tokens of a batch.
-const MAX_SEQUENCES: usize = 64;
-const MAX_PADDED_TOKENS: usize = 4096;
+const CPU_BATCH: (usize, usize) = (64, 4096);
+/// And where there is more to fill.
+const GPU_BATCH: (usize, usize) = (256, 16_384);
 /// Tokens of the documents that are worked on together: bounds memory.
 const MAX_GROUP_TOKENS: usize = 16_384;
 
@@ -41,13 +42,13 @@ pub struct AnnotateOptions {
 #[derive(Default)]
 pub(super) struct Found {
     /// By task, in positions of the document.
-    spans: HashMap<String, Vec<ScoredSpan>>,
+    pub(super) spans: HashMap<String, Vec<ScoredSpan>>,
     token_relations: HashMap<String, Vec<TokenRelation>>,
-    relations: HashMap<String, Vec<(Span, Span, usize, f32)>>,
-    clusters: HashMap<String, Vec<Vec<Span>>>,
+    pub(super) relations: HashMap<String, Vec<(Span, Span, usize, f32)>>,
+    pub(super) clusters: HashMap<String, Vec<Vec<Span>>>,
     /// What each head that reads documents keeps of a passage's tokens, (L, W), and the number of
     /// its first sentence.
-    rows: HashMap<String, Vec<(usize, Tensor)>>,
+    pub(super) rows: HashMap<String, Vec<(usize, Tensor)>>,
 }
 
 impl Found {
@@ -165,27 +166,6 @@ impl Network {
         Ok(found)
     }
 
-    /// Runs the heads that read documents.
-    pub(super) fn run_documents(
-        &self,
-        docs: &[&Document],
-        wanted: &[&str],
-        found: &mut [Found],
-        cancel: &Cancel,
-    ) -> Result<()> {
-        let needed = self.needed(wanted);
-        for (doc, found) in docs.iter().zip(found) {
-            if doc.tokens.is_empty() {
-                continue;
-            }
-            for &task in &needed {
-                cancel.check()?;
-                self.run_document(doc, task, self.reads_whole_documents(task), found, cancel)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Encodes passages and runs the heads that read sentences; the heads that read documents get
     /// their rows. Each passage comes with the number of its document in `found`.
     pub(super) fn run_passages(
@@ -198,6 +178,7 @@ impl Network {
         if tasks.is_empty() {
             return Ok(());
         }
+        let (sequences, tokens) = if self.device.is_cuda() { GPU_BATCH } else { CPU_BATCH };
         let length = |(_, passage): &(usize, Example)| passage.tokens().len();
         passages.sort_by_key(length);
         let mut start = 0;
@@ -205,8 +186,8 @@ impl Network {
             cancel.check()?;
             let mut end = start + 1;
             while end < passages.len()
-                && end - start < MAX_SEQUENCES
-                && length(&passages[end]) * (end - start + 1) <= MAX_PADDED_TOKENS
+                && end - start < sequences
+                && length(&passages[end]) * (end - start + 1) <= tokens
             {
                 end += 1;
             }
@@ -284,60 +265,6 @@ impl Network {
             };
             let all = found[d].spans.entry(task.to_owned()).or_default();
             all.extend(spans.into_iter().map(shift));
-        }
-        Ok(())
-    }
-
-    /// Runs a head that reads documents.
-    fn run_document(
-        &self,
-        doc: &Document,
-        task: &str,
-        whole: bool,
-        found: &mut Found,
-        cancel: &Cancel,
-    ) -> Result<()> {
-        let head = &self.heads[task];
-        if !matches!(head, Head::MentionPairs(_) | Head::MentionRanking(_) | Head::CoarseToFine(_))
-        {
-            return Ok(());
-        }
-        let config = &self.config.tasks[task];
-        let example = Example::whole(doc);
-        let x = if whole {
-            let batch = self.batch(&[words(&example)])?;
-            let encodings = self.encode(&batch, &[task])?;
-            let own = &encodings[&config.on];
-            let rows = head.token_rows(&own.encoded, &own.inputs, false)?;
-            document_input(sequence_rows(&rows, &batch, 0)?, &example)
-        } else {
-            let mut rows = found.rows.remove(task).unwrap_or_default();
-            rows.sort_by_key(|(first, _)| *first);
-            let rows: Vec<Tensor> = rows.into_iter().map(|(_, rows)| rows).collect();
-            document_input(Tensor::f_cat(&rows, 0)?, &example)
-        };
-        match head {
-            Head::MentionPairs(head) => {
-                let arguments = config.head.arguments().unwrap_or_default();
-                let mut mentions: Vec<(Span, usize)> = found
-                    .spans
-                    .get(arguments)
-                    .map_or(Vec::new(), |s| s.iter().map(|s| (s.span, s.label)).collect());
-                mentions.sort_unstable();
-                let clusters = config.head.entities().and_then(|task| found.clusters.get(task));
-                let clusters = clusters.map_or(&[][..], Vec::as_slice);
-                let relations = head.decode(&x, &mentions, clusters, cancel)?.into_iter();
-                let relations =
-                    relations.map(|f| (mentions[f.head].0, mentions[f.tail].0, f.label, f.score));
-                found.relations.insert(task.to_owned(), relations.collect());
-            }
-            Head::MentionRanking(head) => {
-                found.clusters.insert(task.to_owned(), head.decode(&x)?);
-            }
-            Head::CoarseToFine(head) => {
-                found.clusters.insert(task.to_owned(), head.decode(&x, cancel)?);
-            }
-            _ => {}
         }
         Ok(())
     }

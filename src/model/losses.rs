@@ -1,6 +1,7 @@
 //! Losses: gold examples through encoders and heads to one number a task.
 
 use std::collections::HashMap;
+use std::slice;
 
 use tch::Tensor;
 
@@ -95,16 +96,19 @@ impl Network {
                 let arguments = config.head.arguments().unwrap_or_default();
                 self.document_loss(task, gold, reading, |rows, example| {
                     let (mentions, gold) = self.gold_relations(task, arguments, example)?;
-                    head.loss(&document_input(rows, example), &mentions, &gold)
+                    head.loss(&document_input(rows, slice::from_ref(example)), &mentions, &gold)
                 })
             }
             Head::MentionRanking(head) => {
                 self.document_loss(task, gold, reading, |rows, example| {
-                    head.loss(&document_input(rows, example), &gold_clusters(example))
+                    head.loss(
+                        &document_input(rows, slice::from_ref(example)),
+                        &gold_clusters(example),
+                    )
                 })
             }
             Head::CoarseToFine(head) => self.document_loss(task, gold, reading, |rows, example| {
-                head.loss(&document_input(rows, example), &gold_clusters(example))
+                head.loss(&document_input(rows, slice::from_ref(example)), &gold_clusters(example))
             }),
         }
     }

@@ -6,6 +6,7 @@ mod card;
 mod crossings;
 mod default;
 mod directory;
+mod document_heads;
 mod evaluate;
 mod file_bytes;
 mod gold;

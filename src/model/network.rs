@@ -23,6 +23,8 @@ pub struct Network {
     pub(super) graph: Graph,
     pub(super) heads: IndexMap<String, Head>,
     pub(super) device: Device,
+    /// Whether the document heads annotate without LibTorch.
+    pub(super) is_fast: bool,
     batch_options: BatchOptions,
 }
 
@@ -106,6 +108,7 @@ impl Network {
             graph,
             heads,
             device: params.device(),
+            is_fast: params.is_fast(),
             batch_options: batch_options(config, vocab)?,
         })
     }

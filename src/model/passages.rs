@@ -72,30 +72,33 @@ pub(super) fn sequence_rows(rows: &Tensor, batch: &Batch, row: usize) -> Result<
     Ok(rows.f_select(0, row as i64)?.f_narrow(0, 0, batch.padding.lengths[row] as i64)?)
 }
 
-/// The input of a head that reads documents; `rows` are those of all tokens, in text order.
-pub(super) fn document_input(rows: Tensor, example: &Example) -> DocumentInput {
-    let start = example.tokens().start;
-    let sentences = example.by_sentence().into_iter().map(|s| {
-        let tokens = s.tokens();
-        tokens.start - start..tokens.end - start
-    });
-    let words = words(example);
-    DocumentInput {
+/// The input of a head that reads documents; `rows` are those of all tokens of the examples, one
+/// example after the other.
+pub(super) fn document_input(rows: Tensor, examples: &[Example]) -> DocumentInput {
+    let mut x = DocumentInput {
         rows,
-        sentences: sentences.collect(),
-        capitals: words.iter().map(|w| w.starts_with(char::is_uppercase)).collect(),
-        keys: keys(words),
+        sentences: Vec::new(),
+        documents: Vec::with_capacity(examples.len()),
+        keys: Vec::new(),
+        capitals: Vec::new(),
+    };
+    // Numbers of words equal in lower case; no two documents share one.
+    let (mut numbers, mut next) = (HashMap::new(), 0);
+    for example in examples {
+        let (at, start) = (x.keys.len(), example.tokens().start);
+        for sentence in example.by_sentence() {
+            let tokens = sentence.tokens();
+            x.sentences.push(at + tokens.start - start..at + tokens.end - start);
+        }
+        for word in words(example) {
+            x.capitals.push(word.starts_with(char::is_uppercase));
+            x.keys.push(*numbers.entry(word.to_lowercase()).or_insert_with(|| {
+                next += 1;
+                next - 1
+            }));
+        }
+        numbers.clear();
+        x.documents.push(at..x.keys.len());
     }
-}
-
-/// A number for each word, equal for words equal in lower case.
-fn keys(words: Vec<&str>) -> Vec<i64> {
-    let mut numbers: HashMap<String, i64> = HashMap::new();
-    words
-        .into_iter()
-        .map(|word| {
-            let next = numbers.len() as i64;
-            *numbers.entry(word.to_lowercase()).or_insert(next)
-        })
-        .collect()
+    x
 }

@@ -148,6 +148,7 @@ fn a_raised_flag_stops_the_work_inside_a_document() {
     let x = |width: i64| DocumentInput {
         rows: Tensor::zeros([4, width], (Kind::Float, Device::Cpu)),
         sentences: std::iter::once(0..4).collect(),
+        documents: std::iter::once(0..4).collect(),
         keys: vec![0, 1, 2, 3],
         capitals: vec![false; 4],
     };

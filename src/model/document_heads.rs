@@ -1,0 +1,152 @@
+//! The heads that read documents. Through LibTorch, where every operation has its price, they read
+//! several short documents as one; what they find in each is its own.
+
+use std::ops::Range;
+use std::slice;
+
+use tch::Tensor;
+
+use super::Network;
+use super::annotate::Found;
+use super::passages::{document_input, sequence_rows, words};
+use crate::feature::Example;
+use crate::head::{DocumentInput, Head, MentionPairs};
+use crate::{Cancel, Document, Result, Span};
+
+/// Tokens of the documents that are read as one.
+const TOKENS_TOGETHER: usize = 8192;
+
+impl Network {
+    /// Runs the heads that read documents.
+    pub(super) fn run_documents(
+        &self,
+        docs: &[&Document],
+        wanted: &[&str],
+        found: &mut [Found],
+        cancel: &Cancel,
+    ) -> Result<()> {
+        let needed = self.needed(wanted);
+        let reads_documents = |task: &&str| {
+            let head = &self.heads[*task];
+            matches!(head, Head::MentionPairs(_) | Head::MentionRanking(_) | Head::CoarseToFine(_))
+        };
+        let tasks: Vec<&str> = needed.into_iter().filter(reads_documents).collect();
+        let mut all: Vec<(&Document, &mut Found)> =
+            docs.iter().copied().zip(found).filter(|(doc, _)| !doc.tokens.is_empty()).collect();
+        let mut rest = all.as_mut_slice();
+        while !rest.is_empty() {
+            let (some, others) = rest.split_at_mut(self.together(rest));
+            for task in &tasks {
+                cancel.check()?;
+                self.run_head(some, task, cancel)?;
+            }
+            rest = others;
+        }
+        Ok(())
+    }
+
+    /// How many of the first documents are read as one.
+    fn together(&self, docs: &[(&Document, &mut Found)]) -> usize {
+        if self.is_fast {
+            return 1;
+        }
+        let mut tokens = 0;
+        let fits = |(doc, _): &&(&Document, &mut Found)| {
+            tokens += doc.tokens.len();
+            tokens <= TOKENS_TOGETHER
+        };
+        docs.iter().take_while(fits).count().max(1)
+    }
+
+    fn run_head(
+        &self,
+        docs: &mut [(&Document, &mut Found)],
+        task: &str,
+        cancel: &Cancel,
+    ) -> Result<()> {
+        match &self.heads[task] {
+            // Of 2018, as it was.
+            Head::MentionRanking(head) => {
+                for doc in docs {
+                    let x = self.input_of(slice::from_mut(doc), task)?;
+                    doc.1.clusters.insert(task.to_owned(), head.decode(&x)?);
+                }
+            }
+            Head::CoarseToFine(head) => {
+                let x = self.input_of(docs, task)?;
+                let mut clusters = head.decode(&x, cancel)?.into_iter().peekable();
+                for ((_, found), tokens) in docs.iter_mut().zip(&x.documents) {
+                    let own = |cluster: &Vec<Span>| cluster[0].first < tokens.end;
+                    let own = std::iter::from_fn(|| clusters.next_if(own));
+                    let own = own.map(|cluster| shifted(&cluster, tokens)).collect();
+                    found.clusters.insert(task.to_owned(), own);
+                }
+            }
+            Head::MentionPairs(head) => self.run_relations(head, docs, task, cancel)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn run_relations(
+        &self,
+        head: &MentionPairs,
+        docs: &mut [(&Document, &mut Found)],
+        task: &str,
+        cancel: &Cancel,
+    ) -> Result<()> {
+        let config = &self.config.tasks[task].head;
+        let arguments = config.arguments().unwrap_or_default();
+        let x = self.input_of(docs, task)?;
+        let (mut mentions, mut clusters) = (Vec::new(), Vec::new());
+        for ((_, found), Range { start, .. }) in docs.iter().zip(&x.documents) {
+            let placed = |s: Span| Span::new(s.first + start, s.last + start);
+            let spans = found.spans.get(arguments).into_iter().flatten();
+            mentions.extend(spans.map(|s| (placed(s.span), s.label)));
+            let of_task = config.entities().and_then(|task| found.clusters.get(task));
+            let of_task = of_task.into_iter().flatten();
+            clusters.extend(of_task.map(|c| c.iter().map(|&s| placed(s)).collect::<Vec<_>>()));
+        }
+        mentions.sort_unstable();
+        let facts = head.decode(&x, &mentions, &clusters, cancel)?;
+        for ((_, found), tokens) in docs.iter_mut().zip(&x.documents) {
+            let own = |mention: usize| mentions[mention].0;
+            let here = facts.iter().filter(|fact| tokens.contains(&own(fact.head).first));
+            let relations = here.map(|fact| {
+                let [head, tail] = [fact.head, fact.tail].map(|m| shift(own(m), tokens));
+                (head, tail, fact.label, fact.score)
+            });
+            found.relations.insert(task.to_owned(), relations.collect());
+        }
+        Ok(())
+    }
+
+    /// What a head reads of documents: the rows that their passages left, or where it wants a
+    /// document as one sequence, those of it.
+    fn input_of(&self, docs: &mut [(&Document, &mut Found)], task: &str) -> Result<DocumentInput> {
+        let examples: Vec<Example> = docs.iter().map(|(doc, _)| Example::whole(doc)).collect();
+        let mut all = Vec::new();
+        for ((_, found), example) in docs.iter_mut().zip(&examples) {
+            if self.reads_whole_documents(task) {
+                let batch = self.batch(&[words(example)])?;
+                let encodings = self.encode(&batch, &[task])?;
+                let own = &encodings[&self.config.tasks[task].on];
+                let rows = self.heads[task].token_rows(&own.encoded, &own.inputs, false)?;
+                all.push(sequence_rows(&rows, &batch, 0)?);
+            } else {
+                let mut rows = found.rows.remove(task).unwrap_or_default();
+                rows.sort_by_key(|(first, _)| *first);
+                all.extend(rows.into_iter().map(|(_, rows)| rows));
+            }
+        }
+        Ok(document_input(Tensor::f_cat(&all, 0)?, &examples))
+    }
+}
+
+fn shift(span: Span, tokens: &Range<usize>) -> Span {
+    Span::new(span.first - tokens.start, span.last - tokens.start)
+}
+
+fn shifted(spans: &[Span], tokens: &Range<usize>) -> Vec<Span> {
+    spans.iter().map(|&span| shift(span, tokens)).collect()
+}
