@@ -71,14 +71,19 @@ pub(crate) fn download_all<const N: usize>(tensors: [&Tensor; N]) -> Result<[Vec
     Ok(tensors.map(|_| lists.next().unwrap_or_default()))
 }
 
-/// The same of any number of them.
-pub(crate) fn download_list<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Vec<Vec<f32>>> {
+/// The same of any number of them, as numbers of one type.
+pub(crate) fn download_list<T, E>(tensors: &[T]) -> Result<Vec<Vec<E>>>
+where
+    T: Borrow<Tensor>,
+    E: tch::kind::Element + Copy,
+    Vec<E>: for<'a> TryFrom<&'a Tensor, Error = tch::TchError>,
+{
     let mut flat = Vec::with_capacity(tensors.len());
     for tensor in tensors {
         let tensor = tensor.borrow().detach();
-        flat.push(tensor.f_contiguous()?.f_view([-1])?.f_to_kind(Kind::Float)?);
+        flat.push(tensor.f_contiguous()?.f_view([-1])?.f_to_kind(E::KIND)?);
     }
-    let all = download::<f32>(&Tensor::f_cat(&flat, 0)?)?;
+    let all = download::<E>(&Tensor::f_cat(&flat, 0)?)?;
     let mut rest = all.as_slice();
     let own = |tensor: &Tensor| {
         let (own, others) = rest.split_at(tensor.numel());

@@ -254,3 +254,25 @@ fn data_that_cannot_train_is_refused_by_name() {
         assert!(error.contains(&named) && error.contains("empty.jsonl"), "{error}");
     }
 }
+
+#[test]
+fn letters_are_those_that_the_data_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let of = |upper: f64| {
+        let mut config = run(dir.path());
+        for (_, task) in config["training"]["tasks"].as_object_mut().unwrap() {
+            task["train"][0]["recase"] = json!({"upper": upper});
+        }
+        RunConfig::from_json(&config.to_string())
+    };
+    let small_letters = |config: RunConfig| {
+        let trainer = Trainer::new(config, Device::Cpu).unwrap();
+        let chars: Vec<&str> = trainer.vocab().chars.names().collect();
+        assert!(chars.iter().any(|c| c.chars().all(char::is_uppercase)), "{chars:?}");
+        chars.iter().filter(|c| c.chars().all(|c| c.is_ascii_lowercase())).count()
+    };
+    assert!(small_letters(of(0.0).unwrap()) > 5);
+    assert_eq!(small_letters(of(1.0).unwrap()), 0);
+    let error = of(1.5).unwrap_err().to_string();
+    assert!(error.contains("task `ner`: recase: shares are 0 to 1"), "{error}");
+}

@@ -199,8 +199,7 @@ impl CoarseToFine {
         }
         let scores = Tensor::f_cat(&scores, 0)?;
         let index = candidates.best(&scores)?;
-        let [first, last, scores] =
-            [first, last, &scores].map(|of| Ok::<_, crate::Error>(of.f_index_select(0, &index)?));
+        let [first, last, scores] = [first, last, &scores].map(|of| of.f_index_select(0, &index));
         let (first, last, scores) = (first?, last?, scores?);
         let starts = (0..index.size()[0] as usize).step_by(CANDIDATES);
         let kept_vectors: Vec<Tensor> =
@@ -213,20 +212,20 @@ impl CoarseToFine {
             let block = self.block(&kept, start..kept.len().min(start + ROWS), false)?;
             found.extend([block.antecedents, block.scores]);
         }
-        let found = download_list(&found)?;
-        let (index, scores) = (&found[0], &found[1]);
-        // Whole numbers below 2^24, which floats hold exactly: a token has a few candidates.
-        let kept: Vec<Span> = index.iter().map(|&at| spans[at as usize].0).collect();
+        // As doubles, which hold places exactly.
+        let found: Vec<Vec<f64>> = download_list(&found)?;
+        let kept: Vec<Span> = found[0].iter().map(|&at| spans[at as usize].0).collect();
+        let floats = |scores: &[f64]| scores.iter().map(|&s| s as f32).collect::<Vec<f32>>();
         let mut clustering = Clustering::new(&kept);
         for (start, block) in (0..kept.len()).step_by(ROWS).zip(found[2..].chunks(2)) {
             let rows = kept.len().min(start + ROWS) - start;
             let width = block[0].len() / rows;
             for (antecedents, scores) in block[0].chunks(width).zip(block[1].chunks(width + 1)) {
                 let antecedents: Vec<i64> = antecedents.iter().map(|&a| a as i64).collect();
-                clustering.vote(&scores[1..], &antecedents, self.config.none_score);
+                clustering.vote(&floats(&scores[1..]), &antecedents, self.config.none_score);
             }
         }
-        Ok(self.with_singletons(clustering.groups(), &kept, scores))
+        Ok(self.with_singletons(clustering.groups(), &kept, &floats(&found[1])))
     }
 
     fn fast_clusters(
