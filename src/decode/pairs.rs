@@ -179,7 +179,7 @@ mod tests {
         let mentions: Vec<_> = [(0, 1), (2, 3), (5, 6), (9, 10)]
             .map(|(first, last)| (Span::new(first, last), 0))
             .to_vec();
-        let places = [&[0..4, 4..8, 8..12][..], &[0..12]];
+        let places = [&[0..4, 4..8, 8..12][..], std::slice::from_ref(&(0..12))];
         let pairs = EntityPairs::new(&mentions, &[0, 1, 0, 2], places, 1, None);
         let found: Vec<_> = pairs.mention_pairs().iter().map(|p| (p.head, p.tail)).collect();
         assert_eq!(found, [(0, 1), (1, 0), (1, 2), (2, 1), (2, 3), (3, 2)]);
