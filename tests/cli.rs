@@ -91,6 +91,9 @@ fn data_is_annotated_by_its_own_tokens() {
     );
     assert_eq!(docs[0]["tokens"].as_array().unwrap().len(), 6);
     assert_eq!(docs[0]["sentences"].as_array().unwrap().len(), 2);
+    let arguments = ["annotate", "--model", model, "--from", "docred"];
+    let (json, _) = succeeds(&[&arguments[..], &[&data]].concat(), "");
+    assert_eq!(serde_json::from_str::<Vec<Value>>(&json).unwrap(), docs);
     fails(&arguments, "name one after --from");
     fails(&[&arguments[..], &["/no/such/data"]].concat(), "/no/such/data");
     fails(&[&arguments[..], &[model]].concat(), "model");

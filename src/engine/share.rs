@@ -101,7 +101,7 @@ pub fn share<T: Send>(count: usize, piece: impl Fn(usize) -> Result<T> + Sync) -
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::engine::{run, run_all, workers};
@@ -122,17 +122,21 @@ mod tests {
 
     #[test]
     fn idle_workers_help() {
+        let wanted = workers().unwrap().min(2);
         let threads = Mutex::new(HashSet::new());
+        let begun = Instant::now();
         run(|| {
-            share(64, |_| {
-                std::thread::sleep(Duration::from_millis(2));
+            share(4, |_| {
                 threads.lock().unwrap().insert(std::thread::current().id());
+                // Other tests keep the workers busy for a while, but not for long.
+                while threads.lock().unwrap().len() < wanted && begun.elapsed().as_secs() < 60 {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
                 Ok(())
             })
         })
         .unwrap();
-        // Other tests may keep all but one busy.
-        assert!((1..=workers().unwrap()).contains(&threads.lock().unwrap().len()));
+        assert!(threads.lock().unwrap().len() >= wanted);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use hmtl::model::AnnotateOptions;
 use hmtl::{Cancel, Document, Error, OffsetUnit, Result};
 use indicatif::ProgressBar;
 
+use super::convert::report_skips;
 use super::{ModelArguments, html, listing};
 
 /// Files read ahead: what is annotated together.
@@ -45,7 +46,7 @@ pub struct Arguments {
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Format {
-    /// Indented; an array when there are several files.
+    /// Indented; an array when there are several files, and of data.
     Json,
     /// A document a line.
     Jsonl,
@@ -86,7 +87,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         ..AnnotateOptions::default()
     };
     let count = data.as_ref().map_or(files.len(), Vec::len);
-    let mut writer = Writer { format, many: count != 1, written: 0 };
+    let mut writer = Writer { format, many: data.is_some() || files.len() > 1, written: 0 };
     let bar = (count > GROUP && stderr().is_terminal()).then(|| ProgressBar::new(count as u64));
     let done = |n: usize| bar.iter().for_each(|bar| bar.inc(n as u64));
     writer.begin()?;
@@ -118,6 +119,7 @@ fn read_data(format: data::Format, files: &[PathBuf]) -> Result<Vec<Document>> {
             return Err(Error::invalid("data is read from files: name one after --from"));
         }
         let dataset = Dataset::open(format, file, &ReadOptions::default())?;
+        report_skips(&dataset);
         documents.extend(dataset.documents);
     }
     Ok(documents)
