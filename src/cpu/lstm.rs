@@ -11,6 +11,7 @@ use std::ops::Range;
 use tch::Tensor;
 
 use super::matrix::{Matrix, Rows};
+use super::split::{Input, Split};
 use super::values;
 use crate::{Error, Result};
 
@@ -18,37 +19,27 @@ use crate::{Error, Result};
 const GROUP: usize = 8;
 const GATES: usize = 4;
 
+/// Rows whose inputs are multiplied together, before the steps they belong to: enough to be quick
+/// about it, few enough that their gates stay in the second cache.
+const TOGETHER: usize = 96;
+
 thread_local! {
-    /// Room for the gates of a batch: megabytes that would come from the system every time.
-    static GATES_OF_BATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+    /// Room for the gates of distinct words and of some steps: megabytes that would come from the
+    /// system every time.
+    static ROOM: Cell<[Vec<f32>; 2]> = const { Cell::new([Vec::new(), Vec::new()]) };
 }
 
 /// A layer; see the module.
 #[derive(Debug)]
 pub(crate) struct Lstm {
     directions: [Direction; 2],
-    /// Columns of the input: those that distinct words may give, and the others.
-    inputs: [usize; 2],
     hidden: usize,
 }
 
 #[derive(Debug)]
 struct Direction {
-    shared: Matrix,
-    own: Matrix,
+    input: Split,
     recurrent: Matrix,
-    bias: Vec<f32>,
-}
-
-/// What a layer reads.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LstmInput<'a> {
-    /// (rows, input)
-    pub rows: &'a [f32],
-    /// The first columns of the input once for each distinct word, and for each row its word.
-    pub shared: Option<(&'a [f32], &'a [usize])>,
-    /// The rows of each sequence.
-    pub sequences: &'a [Range<usize>],
 }
 
 /// The weights of one direction, as PyTorch has them.
@@ -76,7 +67,7 @@ impl<'a> LstmWeights<'a> {
 }
 
 impl Direction {
-    fn new(weights: LstmWeights, [shared, own]: [usize; 2], hidden: usize) -> Self {
+    fn new<'a>(weights: LstmWeights<'a>, [shared, own]: [usize; 2], hidden: usize) -> Self {
         let columns = hidden.div_ceil(GROUP) * GROUP * GATES;
         // The row of PyTorch's weights for a column of ours; none for units that fill up a group.
         let row = |column: usize| {
@@ -84,17 +75,15 @@ impl Direction {
             let (gate, unit) = (within / GROUP, group * GROUP + within % GROUP);
             (unit < hidden).then(|| gate * hidden + unit)
         };
-        let matrix = |weights: &'_ [f32], width: usize, inputs: Range<usize>| {
-            let of_row = |r: usize| &weights[r * width..(r + 1) * width][inputs.clone()];
-            Matrix::new(columns, inputs.len(), |column| row(column).map(of_row)).compact()
+        let of_row = |weights: &'a [f32], width, column| {
+            row(column).map(|r| &weights[r * width..(r + 1) * width])
         };
-        let all = shared + own;
+        let inputs = |column| of_row(weights.weight_ih, shared + own, column);
+        let states = |column| of_row(weights.weight_hh, hidden, column);
         let bias = |c| row(c).map_or(0.0, |r| weights.bias_ih[r] + weights.bias_hh[r]);
         Self {
-            shared: matrix(weights.weight_ih, all, 0..shared),
-            own: matrix(weights.weight_ih, all, shared..all),
-            recurrent: matrix(weights.weight_hh, hidden, 0..hidden),
-            bias: (0..columns).map(bias).collect(),
+            input: Split::new(columns, [shared, own], inputs, bias),
+            recurrent: Matrix::new(columns, hidden, states).compact(),
         }
     }
 }
@@ -104,12 +93,11 @@ impl Lstm {
     /// come first, and the others.
     pub(crate) fn new(weights: [LstmWeights; 2], inputs: [usize; 2], hidden: usize) -> Self {
         let directions = weights.map(|weights| Direction::new(weights, inputs, hidden));
-        Self { directions, inputs, hidden }
+        Self { directions, hidden }
     }
 
-    /// To `out` (rows, 2 * hidden). Rows outside of all sequences are left as they are.
-    pub(crate) fn forward(&self, x: &LstmInput, out: &mut [f32]) {
-        let sequences = x.sequences;
+    /// Of the rows of each of `sequences`, to `out` (rows, 2 * hidden). Rows outside of all sequences are left as they are.
+    pub(crate) fn forward(&self, x: &Input, sequences: &[Range<usize>], out: &mut [f32]) {
         let mut order: Vec<Range<usize>> =
             sequences.iter().filter(|s| !s.is_empty()).cloned().collect();
         order.sort_by_key(|s| std::cmp::Reverse(s.len()));
@@ -132,59 +120,52 @@ impl Lstm {
     fn run(
         &self,
         direction: &Direction,
-        x: &LstmInput,
+        x: &Input,
         rows: &[usize],
         active: &[usize],
         out: &mut [f32],
     ) {
-        let columns = direction.bias.len();
+        let columns = direction.input.width();
         let units = columns / GATES;
-        let mut all_gates = GATES_OF_BATCH.take();
-        self.inputs(direction, x, rows, &mut all_gates);
+        let [mut of_words, mut all_gates] = ROOM.take();
+        direction.input.of_words(x, &mut of_words);
         let most = active.first().copied().unwrap_or(0);
         let (mut h, mut c) = (vec![0.0; most * units], vec![0.0; most * units]);
         let states: Vec<usize> = (0..most).map(|s| s * units).collect();
-        let mut done = 0;
-        for (t, &n) in active.iter().enumerate() {
-            let gates = &mut all_gates[done * columns..(done + n) * columns];
-            if t > 0 {
-                let h = Rows { data: &h, starts: &states[..n] };
-                direction.recurrent.add_product(h, gates);
+        let mut rest = rows;
+        let mut step = 0;
+        while step < active.len() {
+            let (end, count) = together(active, step);
+            let (some, later) = rest.split_at(count);
+            direction.input.forward(x, &of_words, some, &mut all_gates);
+            let mut done = 0;
+            for (t, &n) in active.iter().enumerate().take(end).skip(step) {
+                let gates = &mut all_gates[done * columns..(done + n) * columns];
+                if t > 0 {
+                    let h = Rows { data: &h, starts: &states[..n] };
+                    direction.recurrent.add_product(h, gates);
+                }
+                update(gates, &mut c[..n * units], &mut h[..n * units]);
+                for (h, row) in h.chunks(units).zip(&some[done..done + n]) {
+                    out[row * 2 * self.hidden..][..self.hidden].copy_from_slice(&h[..self.hidden]);
+                }
+                done += n;
             }
-            update(gates, &mut c[..n * units], &mut h[..n * units]);
-            for (h, row) in h.chunks(units).zip(&rows[done..done + n]) {
-                out[row * 2 * self.hidden..][..self.hidden].copy_from_slice(&h[..self.hidden]);
-            }
-            done += n;
+            (rest, step) = (later, end);
         }
-        GATES_OF_BATCH.set(all_gates);
+        ROOM.set([of_words, all_gates]);
     }
+}
 
-    /// Sets `gates` to the biases and what the inputs of `rows` add to them: (rows, gates).
-    fn inputs(&self, direction: &Direction, x: &LstmInput, rows: &[usize], gates: &mut Vec<f32>) {
-        let [shared, own] = self.inputs;
-        let columns = direction.bias.len();
-        let starts = |first: usize| -> Vec<usize> {
-            rows.iter().map(|row| row * (shared + own) + first).collect()
-        };
-        gates.clear();
-        match x.shared.filter(|_| shared > 0) {
-            Some((words, word)) => {
-                let starts: Vec<usize> = (0..words.len() / shared).map(|w| w * shared).collect();
-                let mut of_words = direction.bias.repeat(starts.len());
-                direction.shared.add_product(Rows { data: words, starts: &starts }, &mut of_words);
-                let of_row = |row: &usize| &of_words[word[*row] * columns..][..columns];
-                rows.iter().for_each(|row| gates.extend_from_slice(of_row(row)));
-            }
-            None => {
-                rows.iter().for_each(|_| gates.extend_from_slice(&direction.bias));
-                let rows = Rows { data: x.rows, starts: &starts(0) };
-                direction.shared.add_product(rows, gates);
-            }
-        }
-        let rows = Rows { data: x.rows, starts: &starts(shared) };
-        direction.own.add_product(rows, gates);
+/// The steps from `step` on whose inputs are multiplied together: their end, and how many rows they have.
+fn together(active: &[usize], step: usize) -> (usize, usize) {
+    let mut rows = active[step];
+    let mut end = step + 1;
+    while end < active.len() && rows + active[end] <= TOGETHER {
+        rows += active[end];
+        end += 1;
     }
+    (end, rows)
 }
 
 /// New states from the sums of the gates: (rows, 4 * units) and twice (rows, units).

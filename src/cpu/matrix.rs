@@ -11,6 +11,9 @@ use half::f16;
 const PANEL: usize = 16;
 /// The most rows that go through one panel together.
 const ROWS: usize = 6;
+/// How often so many go through one panel before the next panel's turn: their inputs stay in the
+/// first cache, where all rows of a batch would be read from memory for every panel.
+const TILES: usize = 5;
 
 /// Weights; see the module.
 #[derive(Debug)]
@@ -82,75 +85,109 @@ impl Matrix {
 
     /// Adds to each row of `out`, (rows, width), the product with the same row of `x`.
     pub(crate) fn add_product(&self, x: Rows, out: &mut [f32]) {
+        self.product(x, None, out);
+    }
+
+    /// Sets each row of `out`, (rows, width), to the same row of `base` and the product with the same row of `x`.
+    pub(crate) fn product_onto(&self, x: Rows, base: Rows, out: &mut [f32]) {
+        if self.inputs == 0 {
+            let rows = out.chunks_mut(self.width).zip(base.starts);
+            rows.for_each(|(out, &start)| out.copy_from_slice(&base.data[start..][..self.width]));
+        }
+        self.product(x, Some(base), out);
+    }
+
+    /// Without a `base` it is what is in `out`.
+    fn product(&self, x: Rows, base: Option<Rows>, out: &mut [f32]) {
         let rows = x.starts.len();
-        assert_eq!(out.len(), rows * self.width());
-        assert!(x.starts.iter().all(|&start| start + self.inputs <= x.data.len()));
+        let all_in =
+            |rows: Rows, width| rows.starts.iter().all(|&start| start + width <= rows.data.len());
+        assert_eq!(out.len(), rows * self.width);
+        assert!(all_in(x, self.inputs));
+        assert!(base.is_none_or(|base| base.starts.len() == rows && all_in(base, self.width)));
         if rows == 0 || self.inputs == 0 {
             return;
         }
-        // SAFETY: rows and panels have `inputs` steps, out has `width` columns for each row, as asserted; a
+        // SAFETY: rows and panels have `inputs` steps, base and out `width` columns for each row, as asserted; a
         // matrix is only made where the CPU has AVX2.
         #[cfg(target_arch = "x86_64")]
         unsafe {
             match &self.panels {
-                Panels::Single(panels) => self.product(panels, x, out),
-                Panels::Half(panels) => self.product(panels, x, out),
+                Panels::Single(panels) => self.tiles(panels, x, base, out),
+                Panels::Half(panels) => self.tiles(panels, x, base, out),
             }
         }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn product<W: Weight>(&self, panels: &[W], x: Rows, out: &mut [f32]) {
+    unsafe fn tiles<W: Weight>(&self, panels: &[W], x: Rows, base: Option<Rows>, out: &mut [f32]) {
         let rows = x.starts.len();
         // SAFETY, of all: as the caller says.
         match rows {
             0 => {}
-            1 => unsafe { self.strip::<W, 1, 4>(panels, x, out) },
-            2 => unsafe { self.strip::<W, 2, 2>(panels, x, out) },
-            3 => unsafe { self.strip::<W, 3, 2>(panels, x, out) },
+            1 => unsafe { self.strip::<W, 1, 4>(panels, x, base, 0, out) },
+            2 => unsafe { self.strip::<W, 2, 3>(panels, x, base, 0, out) },
+            3 => unsafe {
+                // The sums of three and what they are made of are more than the registers hold.
+                self.strip::<W, 2, 3>(panels, x, base, 0, out);
+                self.strip::<W, 1, 4>(panels, x, base, 2, out);
+            },
             _ => {
                 // As even as can be: a last row alone would have all weights read again for it.
                 let tiles = rows.div_ceil(ROWS);
-                for panel in 0..self.width() / PANEL {
-                    let mut row = 0;
-                    for tile in 0..tiles {
-                        let next = rows * (tile + 1) / tiles;
-                        match next - row {
-                            6 => unsafe { self.tile::<W, 6, 1>(panels, x, row, panel, out) },
-                            5 => unsafe { self.tile::<W, 5, 1>(panels, x, row, panel, out) },
-                            4 => unsafe { self.tile::<W, 4, 1>(panels, x, row, panel, out) },
-                            _ => unsafe { self.tile::<W, 3, 1>(panels, x, row, panel, out) },
+                let begin = |tile: usize| rows * tile / tiles;
+                let blocks = tiles.div_ceil(TILES);
+                for block in 0..blocks {
+                    let some = tiles * block / blocks..tiles * (block + 1) / blocks;
+                    for panel in 0..self.width / PANEL {
+                        for tile in some.clone() {
+                            let (row, next) = (begin(tile), begin(tile + 1));
+                            match next - row {
+                                6 => unsafe {
+                                    self.tile::<W, 6, 1>(panels, x, base, row, panel, out)
+                                },
+                                5 => unsafe {
+                                    self.tile::<W, 5, 1>(panels, x, base, row, panel, out)
+                                },
+                                4 => unsafe {
+                                    self.tile::<W, 4, 1>(panels, x, base, row, panel, out)
+                                },
+                                _ => unsafe {
+                                    self.tile::<W, 3, 1>(panels, x, base, row, panel, out)
+                                },
+                            }
                         }
-                        row = next;
                     }
                 }
             }
         }
     }
 
-    /// All rows, which are `R`, through all panels, `P` at a time.
+    /// `R` rows from `row` on through all panels, `P` at a time.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn strip<W: Weight, const R: usize, const P: usize>(
         &self,
         panels: &[W],
         x: Rows,
+        base: Option<Rows>,
+        row: usize,
         out: &mut [f32],
     ) {
-        let count = self.width() / PANEL;
+        let count = self.width / PANEL;
         let together = count / P * P;
         for panel in (0..together).step_by(P) {
             // SAFETY: as the caller says.
-            unsafe { self.tile::<W, R, P>(panels, x, 0, panel, out) };
+            unsafe { self.tile::<W, R, P>(panels, x, base, row, panel, out) };
         }
         for panel in together..count {
             // SAFETY: as the caller says.
-            unsafe { self.tile::<W, R, 1>(panels, x, 0, panel, out) };
+            unsafe { self.tile::<W, R, 1>(panels, x, base, row, panel, out) };
         }
     }
 
-    /// Adds the products of `R` rows with `P` panels.
+    /// The products of `R` rows with `P` panels.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma,f16c")]
     #[inline]
@@ -158,6 +195,7 @@ impl Matrix {
         &self,
         panels: &[W],
         x: Rows,
+        base: Option<Rows>,
         row: usize,
         panel: usize,
         out: &mut [f32],
@@ -166,7 +204,7 @@ impl Matrix {
             _mm256_add_ps, _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_loadu_ps,
             _mm256_setzero_ps, _mm256_storeu_ps,
         };
-        let (inputs, width) = (self.inputs, self.width());
+        let (inputs, width) = (self.inputs, self.width);
         // SAFETY: the caller promises that rows, panels and columns are there.
         unsafe {
             let x: [*const f32; R] =
@@ -175,25 +213,42 @@ impl Matrix {
                 std::array::from_fn(|p| panels.as_ptr().add((panel + p) * inputs * PANEL));
             let out: [*mut f32; R] =
                 std::array::from_fn(|r| out.as_mut_ptr().add((row + r) * width + panel * PANEL));
+            let base: [*const f32; R] = std::array::from_fn(|r| match base {
+                Some(base) => base.data.as_ptr().add(base.starts[row + r] + panel * PANEL),
+                None => out[r].cast_const(),
+            });
             let mut sums = [[[_mm256_setzero_ps(); 2]; P]; R];
             for k in 0..inputs {
-                let step: [[_; 2]; P] = std::array::from_fn(|p| {
-                    let at = weights[p].add(k * PANEL);
-                    [W::load(at), W::load(at.add(8))]
-                });
-                for r in 0..R {
-                    let x = _mm256_broadcast_ss(&*x[r].add(k));
+                // What there is fewer of stays in registers while the other comes and goes.
+                if P == 1 {
+                    let at = weights[0].add(k * PANEL);
+                    let [low, high] = [W::load(at), W::load(at.add(8))];
+                    for (sums, x) in sums.iter_mut().zip(x) {
+                        let x = _mm256_broadcast_ss(&*x.add(k));
+                        sums[0][0] = _mm256_fmadd_ps(x, low, sums[0][0]);
+                        sums[0][1] = _mm256_fmadd_ps(x, high, sums[0][1]);
+                    }
+                } else {
+                    let x = x.map(|x| _mm256_broadcast_ss(&*x.add(k)));
                     for p in 0..P {
-                        sums[r][p][0] = _mm256_fmadd_ps(x, step[p][0], sums[r][p][0]);
-                        sums[r][p][1] = _mm256_fmadd_ps(x, step[p][1], sums[r][p][1]);
+                        let at = weights[p].add(k * PANEL);
+                        let low = W::load(at);
+                        for (sums, x) in sums.iter_mut().zip(x) {
+                            sums[p][0] = _mm256_fmadd_ps(x, low, sums[p][0]);
+                        }
+                        let high = W::load(at.add(8));
+                        for (sums, x) in sums.iter_mut().zip(x) {
+                            sums[p][1] = _mm256_fmadd_ps(x, high, sums[p][1]);
+                        }
                     }
                 }
             }
-            for (out, sums) in out.iter().zip(&sums) {
+            for ((out, base), sums) in out.into_iter().zip(base).zip(&sums) {
                 for (p, halves) in sums.iter().enumerate() {
                     for (half, sum) in halves.iter().enumerate() {
-                        let at = out.add(p * PANEL + half * 8);
-                        _mm256_storeu_ps(at, _mm256_add_ps(_mm256_loadu_ps(at), *sum));
+                        let at = p * PANEL + half * 8;
+                        let sum = _mm256_add_ps(_mm256_loadu_ps(base.add(at)), *sum);
+                        _mm256_storeu_ps(out.add(at), sum);
                     }
                 }
             }
@@ -256,8 +311,9 @@ impl Linear {
 
     /// Results of the rows of `x`, (rows, width).
     pub(crate) fn forward(&self, x: Rows) -> Vec<f32> {
-        let mut out = self.bias.repeat(x.starts.len());
-        self.matrix.add_product(x, &mut out);
+        let mut out = vec![0.0; x.starts.len() * self.width()];
+        let bias = Rows { data: &self.bias, starts: &vec![0; x.starts.len()] };
+        self.matrix.product_onto(x, bias, &mut out);
         out
     }
 }

@@ -9,11 +9,13 @@ mod chars;
 mod lstm;
 mod math;
 mod matrix;
+mod split;
 
 pub(crate) use chars::Windows;
-pub(crate) use lstm::{Lstm, LstmInput, LstmWeights};
+pub(crate) use lstm::{Lstm, LstmWeights};
 pub(crate) use math::relu;
 pub(crate) use matrix::{Linear, Matrix, Rows};
+pub(crate) use split::{Input, Split};
 use tch::{Device, Kind, Tensor};
 
 use crate::{Error, Result};

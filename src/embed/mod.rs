@@ -7,6 +7,7 @@ mod layer_mix;
 mod maker;
 mod modern_bert;
 pub mod pretrained;
+mod token_vectors;
 mod transformer;
 pub mod vectors;
 mod word_table;
@@ -14,6 +15,7 @@ mod word_table;
 pub use chars::CharCnn;
 pub use elmo::Elmo;
 use tch::Tensor;
+pub use token_vectors::{ByWord, TokenVectors};
 pub use transformer::{Transformer, window};
 use word_table::WordTable;
 
@@ -66,25 +68,6 @@ impl Context {
     }
 }
 
-/// The vectors of the tokens of a batch.
-#[derive(Debug)]
-pub struct Embedded {
-    /// (B, L, width)
-    pub all: Tensor,
-    /// The same once for each distinct word, where a word's vector does not depend on its sentence and does
-    /// not have to be learned.
-    pub distinct: Option<Distinct>,
-}
-
-/// Vectors of distinct words.
-#[derive(Debug)]
-pub struct Distinct {
-    /// (words, width)
-    pub rows: Tensor,
-    /// For each position of the batch, its word.
-    pub index: Vec<usize>,
-}
-
 /// Token vectors: context, then characters, then words.
 #[derive(Debug)]
 pub struct Embedding {
@@ -133,16 +116,12 @@ impl Embedding {
         self.width
     }
 
-    pub fn forward(&self, batch: &Batch, train: bool) -> Result<Embedded> {
-        let (rows, length) = batch.words.size2()?;
+    pub fn forward(&self, batch: &Batch, train: bool) -> Result<TokenVectors> {
         if let (false, None, Some(chars), Some((table, _))) =
             (train, &self.context, &self.chars, &self.words)
             && let Some(distinct) = chars.fast_words(batch)
         {
-            let distinct = self.distinct(batch, &distinct?, table)?;
-            let all = distinct.rows.f_index_select(0, &batch.spelling.f_view([-1])?)?;
-            let all = all.f_view([rows, length, self.width])?;
-            return Ok(Embedded { all, distinct: Some(distinct) });
+            return Ok(TokenVectors::ByWord(self.by_word(batch, &distinct?, table)?));
         }
         let mut parts = Vec::with_capacity(3);
         if let Some(context) = &self.context {
@@ -154,15 +133,14 @@ impl Embedding {
         if let Some((table, dropout)) = &self.words {
             parts.push(table.vectors(&batch.words)?.dropped(*dropout, train)?);
         }
-        let all = match parts.as_slice() {
+        Ok(TokenVectors::Whole(match parts.as_slice() {
             [only] => only.shallow_clone(),
             _ => Tensor::f_cat(&parts, 2)?,
-        };
-        Ok(Embedded { all, distinct: None })
+        }))
     }
 
     /// `chars` has the character vectors of the distinct words, (words, chars).
-    fn distinct(&self, batch: &Batch, chars: &Tensor, table: &WordTable) -> Result<Distinct> {
+    fn by_word(&self, batch: &Batch, chars: &Tensor, table: &WordTable) -> Result<ByWord> {
         let (words, of_chars) = chars.size2()?;
         let ids = Vec::<i64>::try_from(batch.words.f_view([-1])?)?;
         let index = Vec::<i64>::try_from(batch.spelling.f_view([-1])?)?;
@@ -172,7 +150,7 @@ impl Embedding {
         let mut of_word = vec![PADDING; words as usize];
         index.iter().zip(&ids).for_each(|(&word, &id)| of_word[word as usize] = id);
         let mut copied = Ok(());
-        let rows = cpu::tensor(&[words, self.width], |rows| {
+        let words = cpu::tensor(&[words, self.width], |rows| {
             for (row, chars) in rows.chunks_mut(width).zip(chars.chunks(of_chars)) {
                 row[..of_chars].copy_from_slice(chars);
             }
@@ -180,6 +158,6 @@ impl Embedding {
             copied = table.copy(of_word.iter().copied().zip(of_words));
         })?;
         copied?;
-        Ok(Distinct { rows, index: index.into_iter().map(|word| word as usize).collect() })
+        Ok(ByWord { words, index: index.into(), shape: batch.words.size2()?.into(), own: None })
     }
 }

@@ -8,8 +8,7 @@ use tch::{Kind, Tensor};
 use super::lstm::{BiLstm, LstmShape};
 use super::mix::Mix;
 use crate::config::{EMBEDDING, EncoderConfig, ModelConfig};
-use crate::dropout::Dropout as _;
-use crate::embed::{Distinct, Embedding};
+use crate::embed::{Embedding, TokenVectors};
 use crate::feature::{Batch, Vocabularies};
 use crate::params::Params;
 use crate::{Error, Result};
@@ -24,8 +23,17 @@ pub struct Graph {
 #[derive(Debug)]
 struct Node {
     inputs: Vec<String>,
-    input_width: i64,
+    widths: Widths,
     encoder: Encoder,
+}
+
+/// Columns that an encoder reads and writes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Widths {
+    pub input: i64,
+    /// The first of the input that may come by word.
+    pub by_word: i64,
+    pub output: i64,
 }
 
 #[derive(Debug)]
@@ -42,17 +50,11 @@ impl Encoder {
         }
     }
 
-    /// (B, L, input) to (B, L, width); `distinct` has the first columns of the input, if it is there.
-    fn forward(
-        &self,
-        batch: &Batch,
-        x: &Tensor,
-        distinct: Option<&Distinct>,
-        train: bool,
-    ) -> Result<Tensor> {
+    /// (B, L, input) to (B, L, width)
+    fn forward(&self, batch: &Batch, x: &TokenVectors, train: bool) -> Result<Tensor> {
         match self {
-            Self::Lstm(lstm) => lstm.forward(&batch.padding, x, distinct, train),
-            Self::Mix(mix) => mix.forward(batch, x),
+            Self::Lstm(lstm) => lstm.forward(&batch.padding, x, train),
+            Self::Mix(mix) => mix.forward(batch, &x.whole()?),
         }
     }
 }
@@ -61,7 +63,7 @@ impl Encoder {
 #[derive(Debug)]
 pub struct Encodings {
     /// (B, L, input)
-    pub inputs: Tensor,
+    pub inputs: TokenVectors,
     /// (B, L, output)
     pub encoded: Tensor,
 }
@@ -71,9 +73,10 @@ impl Encodings {
         Self { inputs: self.inputs.shallow_clone(), encoded: self.encoded.shallow_clone() }
     }
 
-    /// The same change to each.
+    /// The same change to each, side by side.
     pub fn map(&self, change: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
-        Ok(Self { inputs: change(&self.inputs)?, encoded: change(&self.encoded)? })
+        let inputs = TokenVectors::Whole(change(&self.inputs.whole()?)?);
+        Ok(Self { inputs, encoded: change(&self.encoded)? })
     }
 }
 
@@ -89,29 +92,28 @@ impl Graph {
         for (name, encoder) in &config.encoders {
             let inputs = encoder.inputs().to_vec();
             let widths: Vec<i64> = inputs.iter().map(|i| width(i)).collect();
-            let input_width = widths.iter().sum();
+            let input = widths.iter().sum();
             let prefix = format!("encoders.{name}");
-            // The columns of which a batch may have distinct rows.
             let first = inputs.first().is_some_and(|input| input == EMBEDDING);
-            let shared = if first { embedding.width() } else { 0 };
+            let by_word = if first { embedding.width() } else { 0 };
             let encoder = match *encoder {
                 EncoderConfig::Lstm { hidden, layers, dropout, orthogonal, .. } => {
-                    let shape =
-                        LstmShape { input: input_width, hidden, layers, dropout, orthogonal };
-                    Encoder::Lstm(BiLstm::new(params, &prefix, shape, shared)?)
+                    let shape = LstmShape { input, hidden, layers, dropout, orthogonal };
+                    Encoder::Lstm(BiLstm::new(params, &prefix, shape, by_word)?)
                 }
                 EncoderConfig::Mix { size, gated, .. } => {
                     Encoder::Mix(Mix::new(params, &prefix, &widths, size, gated)?)
                 }
             };
-            encoders.insert(name.clone(), Node { inputs, input_width, encoder });
+            let widths = Widths { input, by_word, output: encoder.width() };
+            encoders.insert(name.clone(), Node { inputs, widths, encoder });
         }
         Ok(Self { embedding, encoders })
     }
 
     /// Columns of an encoder's input and output.
-    pub fn widths(&self, encoder: &str) -> (i64, i64) {
-        self.encoders.get(encoder).map_or((0, 0), |n| (n.input_width, n.encoder.width()))
+    pub fn widths(&self, encoder: &str) -> Widths {
+        self.encoders.get(encoder).map(|node| node.widths).unwrap_or_default()
     }
 
     /// Runs the encoders of `order`, which lists inputs before those that read them. Dropout on
@@ -133,28 +135,31 @@ impl Graph {
             let mut parts = Vec::with_capacity(node.inputs.len());
             for input in &node.inputs {
                 parts.push(match (input.as_str(), done.get(input)) {
-                    (EMBEDDING, _) => &embedding.all,
-                    (_, Some(encodings)) => &encodings.encoded,
+                    (EMBEDDING, _) => embedding.shallow_clone(),
+                    (_, Some(encodings)) => TokenVectors::Whole(encodings.encoded.shallow_clone()),
                     _ => {
                         return Err(Error::Internal(format!("`{input}` must run before `{name}`")));
                     }
                 });
             }
-            let inputs = Tensor::f_cat(&parts, 2)?.dropped(input_dropout(name), train)?;
-            let first = node.inputs.first().is_some_and(|input| input == EMBEDDING);
-            let distinct = embedding.distinct.as_ref().filter(|_| first);
-            let encoded = node.encoder.forward(batch, &inputs, distinct, train)?;
+            let Some((first, others)) = parts.split_first() else {
+                return Err(Error::Internal(format!("`{name}` reads nothing")));
+            };
+            let others = others.iter().map(TokenVectors::whole).collect::<Result<Vec<_>>>()?;
+            let inputs = first.beside(&others)?.dropped(input_dropout(name), train)?;
+            let encoded = node.encoder.forward(batch, &inputs, train)?;
             done.insert(name.to_owned(), Encodings { inputs, encoded });
         }
         // Heads compute in single precision, whatever came before.
         for encodings in done.values_mut() {
-            *encodings = encodings.map(|x| Ok(x.f_to_kind(Kind::Float)?))?;
+            encodings.inputs = encodings.inputs.single()?;
+            encodings.encoded = encodings.encoded.f_to_kind(Kind::Float)?;
         }
         Ok(done)
     }
 
     /// What the embedders give, (B, L, width).
     pub fn embed(&self, batch: &Batch) -> Result<Tensor> {
-        Ok(self.embedding.forward(batch, false)?.all)
+        self.embedding.forward(batch, false)?.whole()
     }
 }

@@ -8,7 +8,7 @@
 use tch::Tensor;
 
 use crate::dropout::Dropout as _;
-use crate::embed::Distinct;
+use crate::embed::TokenVectors;
 use crate::feature::Padding;
 use crate::params::{Init, Params};
 use crate::{Result, cpu};
@@ -34,7 +34,7 @@ pub struct LstmShape {
 }
 
 impl BiLstm {
-    /// `shared` is how many of the first columns of the input distinct words may give.
+    /// `shared` is how many of the first columns of the input may come by word.
     pub fn new(params: &mut Params, prefix: &str, shape: LstmShape, shared: i64) -> Result<Self> {
         let LstmShape { input, hidden, layers, dropout, orthogonal } = shape;
         let uniform = Init::Uniform(1.0 / (hidden as f64).sqrt());
@@ -70,25 +70,18 @@ impl BiLstm {
         2 * self.hidden
     }
 
-    /// (B, L, input) to (B, L, 2 * hidden), zero at padding. `distinct` may have the first columns of the input
-    /// once for each word.
-    pub fn forward(
-        &self,
-        padding: &Padding,
-        x: &Tensor,
-        distinct: Option<&Distinct>,
-        train: bool,
-    ) -> Result<Tensor> {
+    /// (B, L, input) to (B, L, 2 * hidden), zero at padding.
+    pub fn forward(&self, padding: &Padding, x: &TokenVectors, train: bool) -> Result<Tensor> {
         if let (Some(layers), false) = (&self.fast, train) {
-            return self.fast_forward(layers, padding, x, distinct);
+            return self.fast_forward(layers, padding, x);
         }
+        let mut x = x.whole()?;
         let rows = x.size()[0];
         let zero = Tensor::f_zeros([1, rows, self.hidden], (x.kind(), x.device()))?;
         let run = |x: &Tensor, weights: &[Tensor]| -> Result<Tensor> {
             let state = [zero.shallow_clone(), zero.shallow_clone()];
             Ok(x.f_lstm::<Tensor>(&state, weights, true, 1, 0.0, train, false, true)?.0)
         };
-        let mut x = x.shallow_clone();
         for (at, [forward, backward]) in self.layers.iter().enumerate() {
             if at > 0 {
                 x = x.dropped(self.dropout, train)?;
@@ -104,28 +97,20 @@ impl BiLstm {
         &self,
         layers: &[cpu::Lstm],
         padding: &Padding,
-        x: &Tensor,
-        distinct: Option<&Distinct>,
+        x: &TokenVectors,
     ) -> Result<Tensor> {
-        let (rows, length, _) = x.size3()?;
+        let (rows, length) = (padding.lengths.len(), padding.length());
         let places = padding.lengths.iter().enumerate();
-        let sequences: Vec<_> =
-            places.map(|(b, n)| b * length as usize..b * length as usize + n).collect();
-        let shared = match distinct {
-            Some(distinct) => Some((cpu::values(&distinct.rows)?, distinct.index.as_slice())),
-            None => None,
-        };
-        let mut x = x.f_contiguous()?;
-        for (at, layer) in layers.iter().enumerate() {
-            let input = cpu::LstmInput {
-                rows: cpu::values(&x)?,
-                shared: shared.filter(|_| at == 0),
-                sequences: &sequences,
-            };
-            let shape = [rows, length, self.width()];
-            x = cpu::tensor(&shape, |out| layer.forward(&input, out))?;
+        let sequences: Vec<_> = places.map(|(b, n)| b * length..b * length + n).collect();
+        let shape = [rows as i64, length as i64, self.width()];
+        let mut x = x.contiguous()?;
+        for layer in layers {
+            let input = x.input()?;
+            x = TokenVectors::Whole(cpu::tensor(&shape, |out| {
+                layer.forward(&input, &sequences, out);
+            })?);
         }
-        Ok(x)
+        x.whole()
     }
 }
 
@@ -134,6 +119,7 @@ mod tests {
     use tch::{Device, Kind};
 
     use super::*;
+    use crate::embed::ByWord;
 
     #[test]
     fn a_padded_batch_equals_torch_one_sequence_at_a_time() {
@@ -144,18 +130,18 @@ mod tests {
         let lengths = vec![1, 7, 3];
         let padding = Padding::new(lengths.clone(), Device::Cpu).unwrap();
         // The first three columns are those of five words.
-        let index: Vec<usize> = (0..21).map(|at| at * 3 % 5).collect();
-        let rows = Tensor::randn([5, 3], (Kind::Float, Device::Cpu));
-        let ids: Vec<i64> = index.iter().map(|&word| word as i64).collect();
-        let shared = rows.index_select(0, &Tensor::from_slice(&ids)).view([3, 7, 3]);
-        let own = Tensor::randn([3, 7, 2], (Kind::Float, Device::Cpu));
-        let x = Tensor::cat(&[shared, own], 2);
-        let ours = lstm.forward(&padding, &x, None, false).unwrap();
+        let index: Vec<i64> = (0..21).map(|at| at * 3 % 5).collect();
+        let words = Tensor::randn([5, 3], (Kind::Float, Device::Cpu));
+        let own = Some(Tensor::randn([3, 7, 2], (Kind::Float, Device::Cpu)));
+        let by_word =
+            TokenVectors::ByWord(ByWord { words, index: index.into(), shape: [3, 7], own });
+        let x = by_word.whole().unwrap();
+        let whole = TokenVectors::Whole(x.shallow_clone());
+        let ours = lstm.forward(&padding, &whole, false).unwrap();
         let mut loaded = Params::loaded(params.snapshot(), Device::Cpu);
         let fast = BiLstm::new(&mut loaded, "e", shape, 3).unwrap();
-        let distinct = Distinct { rows, index };
-        for distinct in [None, Some(&distinct)] {
-            let fast = fast.forward(&padding, &x, distinct, false).unwrap();
+        for x in [&whole, &by_word] {
+            let fast = fast.forward(&padding, x, false).unwrap();
             assert!(f64::try_from((fast - &ours).abs().max()).unwrap() < 1e-5);
         }
         let weights: Vec<&Tensor> = lstm.layers.iter().flatten().flatten().collect();

@@ -4,6 +4,6 @@ mod graph;
 mod lstm;
 mod mix;
 
-pub use graph::{Encodings, Graph};
+pub use graph::{Encodings, Graph, Widths};
 pub use lstm::{BiLstm, LstmShape};
 pub use mix::Mix;

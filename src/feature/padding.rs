@@ -63,9 +63,14 @@ impl Padding {
         Ok(x.f_mul(&self.mask.f_to_kind(x.f_kind()?)?.f_unsqueeze(2)?)?)
     }
 
+    /// L: of the longest sequence.
+    pub fn length(&self) -> usize {
+        self.lengths.iter().copied().max().unwrap_or(0)
+    }
+
     /// The tokens of all sequences, one after the other, as places of (B * L).
     pub fn places(&self) -> Vec<i64> {
-        let length = self.lengths.iter().copied().max().unwrap_or(0);
+        let length = self.length();
         let rows = self.lengths.iter().enumerate();
         rows.flat_map(|(b, &n)| (b * length..b * length + n).map(|at| at as i64)).collect()
     }

@@ -30,6 +30,8 @@ use super::span_vectors::SpanVectors;
 use crate::config::MentionRankingConfig;
 use crate::cpu::values;
 use crate::decode::Clustering;
+use crate::embed::TokenVectors;
+use crate::encode::Widths;
 use crate::engine::share;
 use crate::params::{Init, Params};
 use crate::transfer::download_list;
@@ -74,8 +76,7 @@ impl CoarseToFine {
     pub fn new(
         params: &mut Params,
         prefix: &str,
-        encoded: i64,
-        input: i64,
+        widths: Widths,
         projection: i64,
         config: &MentionRankingConfig,
     ) -> Result<Self> {
@@ -84,7 +85,7 @@ impl CoarseToFine {
         let (hidden, p) = (config.hidden, projection);
         let (xavier, small) = (Init::XavierUniform, Init::Normal(0.1));
         let head = Self {
-            spans: SpanVectors::new(&mut get, encoded, input, p, config)?,
+            spans: SpanVectors::new(&mut get, widths, p, config)?,
             mention: Scorer::new(&mut get, "mention", p, hidden)?,
             coarse: CoarseScorer::new(&mut get, p, config.coarse_distance)?,
             left: (
@@ -291,12 +292,17 @@ impl CoarseToFine {
     pub(super) fn token_rows(
         &self,
         encoded: &Tensor,
-        inputs: &Tensor,
+        inputs: &TokenVectors,
         train: bool,
     ) -> Result<Tensor> {
         match &self.fast {
             Some(fast) if !train => fast.spans.token_rows(encoded, inputs),
-            _ => self.spans.token_rows(encoded, inputs, self.config.feedforward_dropout, train),
+            _ => self.spans.token_rows(
+                encoded,
+                &inputs.whole()?,
+                self.config.feedforward_dropout,
+                train,
+            ),
         }
     }
 

@@ -15,6 +15,7 @@ use tch::{Kind, Tensor};
 
 use super::SequenceInput;
 use crate::dropout::Dropout as _;
+use crate::embed::TokenVectors;
 use crate::encode::{BiLstm, LstmShape};
 use crate::params::{Init, Params};
 use crate::transfer::{upload_columns, upload_values};
@@ -73,7 +74,7 @@ impl MarkedReader {
         for block in blocks(&sentences, if train { usize::MAX } else { BLOCK }) {
             cancel.check()?;
             let x = SequenceInput::of_rows(&marked, block)?;
-            let states = self.lstm.forward(&x.padding, &x.encoded, None, train)?;
+            let states = self.lstm.forward(&x.padding, &TokenVectors::Whole(x.encoded), train)?;
             let index = upload_values(&x.padding.places(), &[-1], rows.device())?;
             read.push(states.f_reshape([-1, self.width()])?.f_index_select(0, &index)?);
         }

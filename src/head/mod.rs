@@ -30,6 +30,7 @@ pub use mention_pairs::{MentionPairs, MentionPairsOptions};
 pub use mention_ranking::{AntecedentScores, MentionRanking};
 use tch::Tensor;
 
+use crate::embed::TokenVectors;
 use crate::feature::{Batch, Padding};
 use crate::transfer::{host, upload_all};
 use crate::{Result, Span};
@@ -149,10 +150,15 @@ pub enum Head {
 impl Head {
     /// What a head that reads documents keeps of each token, (..., W), from the encoder's output
     /// (..., D) and input (..., D'). It is all that is held of a long document at a time.
-    pub fn token_rows(&self, encoded: &Tensor, inputs: &Tensor, train: bool) -> Result<Tensor> {
+    pub fn token_rows(
+        &self,
+        encoded: &Tensor,
+        inputs: &TokenVectors,
+        train: bool,
+    ) -> Result<Tensor> {
         match self {
             Self::CoarseToFine(head) => head.token_rows(encoded, inputs, train),
-            Self::MentionRanking(_) => Ok(Tensor::f_cat(&[encoded, inputs], -1)?),
+            Self::MentionRanking(_) => Ok(Tensor::f_cat(&[encoded, &inputs.whole()?], -1)?),
             _ => Ok(encoded.shallow_clone()),
         }
     }

@@ -18,6 +18,7 @@ use super::sums::{mean_between, running_sums, sum_between};
 use crate::Result;
 use crate::config::MentionRankingConfig;
 use crate::dropout::Dropout as _;
+use crate::encode::Widths;
 use crate::params::Init;
 
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(super) struct SpanVectors {
     attention: Tensor, // (1, input)
     width: Tensor,     // (max_span_width, projection)
     genre: Option<Genre>,
+    /// Columns of the encoder's input that may come by word.
+    by_word: i64,
 }
 
 /// What sums up a document for its spans.
@@ -48,16 +51,17 @@ pub(super) struct Tokens {
 }
 
 impl SpanVectors {
-    /// `encoded` and `input` are the widths of the encoder's output and input.
+    /// `widths` are those of the encoder.
     pub(super) fn new(
         get: &mut impl FnMut(&str, &[i64], Init) -> Result<Tensor>,
-        encoded: i64,
-        input: i64,
+        widths: Widths,
         projection: i64,
         config: &MentionRankingConfig,
     ) -> Result<Self> {
         let (p, xavier) = (projection, Init::XavierUniform);
+        let Widths { input, by_word, output: encoded } = widths;
         Ok(Self {
+            by_word,
             first: get("span.first", &[p, encoded], xavier)?,
             last: get("span.last", &[p, encoded], xavier)?,
             content: get("span.content", &[p, input], xavier)?,
@@ -80,6 +84,7 @@ impl SpanVectors {
             content: &self.content,
             attention: &self.attention,
             width: &self.width,
+            by_word: self.by_word as usize,
             genre: self.genre.as_ref().map(|genre| (&genre.down, &genre.up)),
         })
     }

@@ -10,6 +10,7 @@ use super::gold::gold_clusters;
 use super::passages::{document_input, sentence_input, sentences_of, words};
 use crate::config::{CharsConfig, Unit};
 use crate::dropout::Dropout as _;
+use crate::embed::TokenVectors;
 use crate::encode::Encodings;
 use crate::feature::{Batch, Example};
 use crate::head::{Head, SequenceInput};
@@ -316,9 +317,11 @@ fn all_rows(encodings: &Encodings, batch: &Batch) -> Result<Encodings> {
 
 /// Rows one after the other: (N, D) each.
 fn joined(pieces: &[Encodings]) -> Result<Encodings> {
-    let join = |of: fn(&Encodings) -> &Tensor| -> Result<Tensor> {
-        let pieces: Vec<&Tensor> = pieces.iter().map(of).collect();
-        Ok(Tensor::f_cat(&pieces, 0)?)
+    let join = |of: fn(&Encodings) -> Result<Tensor>| -> Result<Tensor> {
+        Ok(Tensor::f_cat(&pieces.iter().map(of).collect::<Result<Vec<_>>>()?, 0)?)
     };
-    Ok(Encodings { inputs: join(|e| &e.inputs)?, encoded: join(|e| &e.encoded)? })
+    Ok(Encodings {
+        inputs: TokenVectors::Whole(join(|e| e.inputs.whole())?),
+        encoded: join(|e| Ok(e.encoded.shallow_clone()))?,
+    })
 }

@@ -35,7 +35,8 @@ impl Network {
         let graph = Graph::new(config, vocab, params)?;
         let mut heads = IndexMap::new();
         for (name, task) in &config.tasks {
-            let (input, encoded) = graph.widths(&task.on);
+            let widths = graph.widths(&task.on);
+            let encoded = widths.output;
             let prefix = format!("tasks.{name}");
             let labels = vocab.labels(name).len();
             if labels == 0 && task.head.kind() != TaskKind::Coreference {
@@ -93,10 +94,14 @@ impl Network {
                 }
                 HeadConfig::MentionRanking(ranking) => match ranking.projection {
                     Some(projection) => Head::CoarseToFine(CoarseToFine::new(
-                        params, &prefix, encoded, input, projection, ranking,
+                        params, &prefix, widths, projection, ranking,
                     )?),
                     None => Head::MentionRanking(MentionRanking::new(
-                        params, &prefix, encoded, input, ranking,
+                        params,
+                        &prefix,
+                        encoded,
+                        widths.input,
+                        ranking,
                     )?),
                 },
             };

@@ -3,7 +3,8 @@
 use tch::Tensor;
 
 use super::{add, linear};
-use crate::cpu::{Linear, Rows, tensor, values};
+use crate::cpu::{Linear, Rows, Split, tensor, values};
+use crate::embed::TokenVectors;
 use crate::{Result, Span};
 
 /// Span vectors.
@@ -12,7 +13,7 @@ pub(in crate::head) struct FastSpans {
     /// Encoder's output to what first and last tokens give, and to the genre.
     of_encoded: Linear,
     /// Encoder's input to content and attention.
-    of_inputs: Linear,
+    of_inputs: Split,
     width: Vec<f32>, // (max_span_width, projection)
     genre: Option<Linear>,
     projection: usize,
@@ -26,6 +27,8 @@ pub(in crate::head) struct SpanWeights<'a> {
     pub content: &'a Tensor,
     pub attention: &'a Tensor,
     pub width: &'a Tensor,
+    /// Columns of the encoder's input that may come by word.
+    pub by_word: usize,
     /// Down and up.
     pub genre: Option<(&'a Tensor, &'a Tensor)>,
 }
@@ -34,13 +37,19 @@ impl FastSpans {
     pub(in crate::head) fn new(w: &SpanWeights) -> Result<Self> {
         let mut encoded = vec![w.first, w.last];
         encoded.extend(w.genre.map(|(down, _)| down));
-        let stacked = |parts: &[&Tensor]| linear(&Tensor::f_cat(parts, 0)?, None);
+        let p = w.first.size()[0] as usize;
+        let (content, attention) = (values(w.content)?, values(w.attention)?);
+        let input = attention.len();
+        let row = |output: usize| match output < p {
+            true => Some(&content[output * input..(output + 1) * input]),
+            false => Some(attention),
+        };
         Ok(Self {
-            of_encoded: stacked(&encoded)?,
-            of_inputs: stacked(&[w.content, w.attention])?,
+            of_encoded: linear(&Tensor::f_cat(&encoded, 0)?, None)?,
+            of_inputs: Split::new(p + 1, [w.by_word, input - w.by_word], row, |_| 0.0),
             width: values(w.width)?.to_vec(),
             genre: w.genre.map(|(_, up)| linear(up, None)).transpose()?,
-            projection: w.first.size()[0] as usize,
+            projection: p,
             genre_size: w.genre.map_or(0, |(down, _)| down.size()[0] as usize),
         })
     }
@@ -55,13 +64,20 @@ impl FastSpans {
     }
 
     /// As [`crate::head::span_vectors::SpanVectors::token_rows`], of (B, L, D) and (B, L, D').
-    pub(in crate::head) fn token_rows(&self, encoded: &Tensor, inputs: &Tensor) -> Result<Tensor> {
+    pub(in crate::head) fn token_rows(
+        &self,
+        encoded: &Tensor,
+        inputs: &TokenVectors,
+    ) -> Result<Tensor> {
         let (batch, length, width) = encoded.size3()?;
-        let (encoded, inputs) = (encoded.f_contiguous()?, inputs.f_contiguous()?);
+        let (encoded, inputs) = (encoded.f_contiguous()?, inputs.contiguous()?);
         let columns = self.columns();
         let p = self.projection;
         let of_encoded = super::apply(&self.of_encoded, values(&encoded)?, width as usize);
-        let of_inputs = super::apply(&self.of_inputs, values(&inputs)?, inputs.size()[2] as usize);
+        let (x, rows) = (inputs.input()?, (0..(batch * length) as usize).collect::<Vec<_>>());
+        let (mut of_words, mut of_inputs) = (Vec::new(), Vec::new());
+        self.of_inputs.of_words(&x, &mut of_words);
+        self.of_inputs.forward(&x, &of_words, &rows, &mut of_inputs);
         tensor(&[batch, length, columns as i64], |out| {
             let encoded = of_encoded.chunks(self.of_encoded.width());
             let rows = out.chunks_mut(columns).zip(encoded);
