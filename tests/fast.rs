@@ -89,10 +89,12 @@ fn a_document_has_the_same_scores_whatever_its_neighbours() {
     common::one_thread();
     let model = load(&default_model(), false);
     let options = AnnotateOptions::default();
-    // One is long enough to be worked on in parts when it is alone.
+    // Some are worked on in parts when they are alone: one always, one where workers are idle.
     let long = hmtl::text::tokenize(&include_str!("../examples/demo.txt").repeat(30));
     assert!(long.tokens.len() > 5000);
-    let docs = [texts(), vec![long]].concat();
+    let shorter = hmtl::text::tokenize(include_str!("../LICENSE-APACHE"));
+    assert!((1000..4000).contains(&shorter.tokens.len()));
+    let docs = [texts(), vec![long, shorter]].concat();
     let together = model.annotate_documents(&docs, &options, &Cancel::new()).unwrap();
     for (doc, with_others) in docs.iter().zip(together) {
         let alone = std::slice::from_ref(doc);

@@ -12,7 +12,8 @@ mod panics;
 mod share;
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -36,11 +37,36 @@ type Job = Box<dyn FnOnce() + Send + 'static>;
 struct Engine {
     queue: Sender<Job>,
     workers: usize,
+    /// Jobs that were handed over and have not ended.
+    open: Arc<AtomicUsize>,
     /// Threads do not survive a fork: a child must not wait for them.
     process: u32,
 }
 
 static ENGINE: OnceCell<Engine> = OnceCell::new();
+
+impl Engine {
+    /// Waits for a place in the queue.
+    fn hand_over(&self, job: Job) -> std::result::Result<(), crossbeam_channel::SendError<Job>> {
+        // Counted before it can end.
+        self.open.fetch_add(1, Ordering::Relaxed);
+        self.queue.send(job).inspect_err(|_| self.count_out())
+    }
+
+    /// Refuses, where the queue is full.
+    fn try_hand_over(&self, job: Job) -> bool {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        let taken = self.queue.try_send(job).is_ok();
+        if !taken {
+            self.count_out();
+        }
+        taken
+    }
+
+    fn count_out(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// Threads that one operation may use.
 static OPERATION_THREADS: AtomicI32 = AtomicI32::new(1);
@@ -101,7 +127,7 @@ where
             // SAFETY: only the lifetime changes; `pending` waits for the job's last use of it.
             let job: Job =
                 unsafe { std::mem::transmute::<Box<dyn FnOnce() + Send + '_>, Job>(job) };
-            if engine.queue.send(job).is_err() {
+            if engine.hand_over(job).is_err() {
                 return Err(Error::Internal("the workers are gone".into()));
             }
             pending.handed_over += 1;
@@ -133,6 +159,12 @@ pub fn workers() -> Result<usize> {
     Ok(engine()?.workers)
 }
 
+/// How many workers have nothing to do, or had a moment ago.
+pub fn idle() -> Result<usize> {
+    let engine = engine()?;
+    Ok(engine.workers.saturating_sub(engine.open.load(Ordering::Relaxed)))
+}
+
 /// Sets the number of threads that one operation may use, for all workers.
 pub fn set_num_threads(count: usize) -> Result<()> {
     let count = i32::try_from(count).ok().filter(|n| (1..=1024).contains(n));
@@ -159,14 +191,15 @@ fn start() -> Result<Engine> {
     device::init()?;
     let workers = worker_count()?;
     let (queue, jobs) = bounded::<Job>(QUEUE);
+    let open = Arc::new(AtomicUsize::new(0));
     for at in 0..workers {
-        let jobs = jobs.clone();
+        let (jobs, open) = (jobs.clone(), Arc::clone(&open));
         thread::Builder::new()
             .name(format!("hmtl-{at}"))
-            .spawn(move || work(&jobs))
+            .spawn(move || work(&jobs, &open))
             .map_err(|e| Error::Unsupported(format!("cannot start a thread: {e}")))?;
     }
-    Ok(Engine { queue, workers, process: std::process::id() })
+    Ok(Engine { queue, workers, open, process: std::process::id() })
 }
 
 fn worker_count() -> Result<usize> {
@@ -182,7 +215,7 @@ fn worker_count() -> Result<usize> {
     })
 }
 
-fn work(jobs: &Receiver<Job>) {
+fn work(jobs: &Receiver<Job>, open: &AtomicUsize) {
     for job in jobs {
         let wanted = OPERATION_THREADS.load(Ordering::Relaxed);
         if WORKER.get() != wanted {
@@ -196,6 +229,7 @@ fn work(jobs: &Receiver<Job>) {
             }
         }
         job();
+        open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -222,6 +256,18 @@ mod tests {
             assert!(run::<()>(|| panic!("on purpose")).is_err());
         }
         assert_eq!(run(|| Ok(1)).unwrap(), 1);
+    }
+
+    #[test]
+    fn workers_with_a_job_are_not_idle() {
+        let all = workers().unwrap();
+        assert!(run(idle).unwrap() < all);
+        // Other tests' jobs come and go.
+        let begun = std::time::Instant::now();
+        while idle().unwrap() < all && begun.elapsed().as_secs() < 120 {
+            thread::yield_now();
+        }
+        assert_eq!(idle().unwrap(), all);
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub fn share<T: Send>(count: usize, piece: impl Fn(usize) -> Result<T> + Sync) -
         for _ in 0..helpers {
             let pieces = Arc::clone(&pieces);
             // Whoever waits for a worker comes first; who comes when all is done finds nothing.
-            if engine.queue.try_send(Box::new(move || pieces.take())).is_err() {
+            if !engine.try_hand_over(Box::new(move || pieces.take())) {
                 break;
             }
         }

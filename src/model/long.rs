@@ -1,5 +1,6 @@
-//! Long documents: the workers share their passages, in parts that do not depend on how many workers there are.
-//! Between two parts of a worker, others have their turn.
+//! Documents whose passages the workers share, in parts: long ones always, and between two parts of a worker
+//! others have their turn; shorter ones where workers have nothing else to do. A passage is read the
+//! same in whatever part it is.
 
 use super::annotate::{Found, check};
 use super::shared::{Shared, in_unit, only};
@@ -7,27 +8,44 @@ use super::{AnnotateOptions, Model, Network};
 use crate::feature::Example;
 use crate::{Cancel, Document, Result, engine};
 
-/// Tokens of a part: many passages of about one length.
+/// Tokens of a part of a long document: many passages of about one length.
 const PART_TOKENS: usize = 2048;
+/// A device has more to fill.
+const DEVICE_PART_TOKENS: usize = 16_384;
+/// And the fewest that are worth a part: fewer say most words once, and each is multiplied in each part.
+const LEAST_TOKENS: usize = 300;
 
 /// What heads found in a part of a document, and what those still want that read all of it.
 pub(super) struct Part(Found);
 
-/// Whether a document is worth being shared.
-pub(super) fn is_long(doc: &Document) -> bool {
-    doc.tokens.len() >= 2 * PART_TOKENS
+/// About how many tokens the parts have in which `workers` that are idle, the one for the document among
+/// them, share a document of `tokens`; none if it is not worth it.
+fn part_tokens(tokens: usize, workers: usize, on_cpu: bool) -> Option<usize> {
+    if !on_cpu {
+        return (tokens >= 2 * DEVICE_PART_TOKENS).then_some(DEVICE_PART_TOKENS);
+    }
+    if tokens >= 2 * PART_TOKENS {
+        return Some(PART_TOKENS);
+    }
+    let parts = workers.min(tokens / LEAST_TOKENS);
+    (parts > 1).then(|| tokens.div_ceil(parts))
 }
 
 impl Model {
-    /// Annotates a document whose parts the workers share.
-    pub(super) fn annotate_long(
+    /// Annotates a document whose parts the workers share, if it is worth it.
+    pub(super) fn annotate_in_parts(
         &self,
         shared: &Shared,
         doc: &Document,
         options: &AnnotateOptions,
         cancel: &Cancel,
-    ) -> Result<Document> {
-        let mut waiting = shared.0.network().parts(doc)?.into_iter();
+    ) -> Result<Option<Document>> {
+        let network = shared.0.network();
+        let on_cpu = !network.device().is_cuda();
+        let Some(size) = part_tokens(doc.tokens.len(), engine::idle()?, on_cpu) else {
+            return Ok(None);
+        };
+        let mut waiting = network.parts(doc, size)?.into_iter();
         let mut parts = Vec::new();
         loop {
             // No more at a time than there are workers: what else waits comes between.
@@ -48,20 +66,20 @@ impl Model {
             let doc = shared.0.network().annotate_whole(doc, parts, options, cancel)?;
             Ok(in_unit(vec![doc], options.offsets))
         })?;
-        only(docs)
+        only(docs).map(Some)
     }
 }
 
 impl Network {
-    /// The passages of a document in parts.
-    pub(super) fn parts<'a>(&self, doc: &'a Document) -> Result<Vec<Vec<Example<'a>>>> {
+    /// The passages of a document in parts of about `size` tokens.
+    fn parts<'a>(&self, doc: &'a Document, size: usize) -> Result<Vec<Vec<Example<'a>>>> {
         check(doc)?;
         let (mut parts, mut tokens) = (vec![Vec::new()], 0);
         let mut passages = self.passages(&Example::whole(doc), false);
         // Those of a length together, as where a document is read whole.
         passages.sort_by_key(|passage| passage.tokens().len());
         for passage in passages {
-            if tokens >= PART_TOKENS {
+            if tokens >= size {
                 parts.push(Vec::new());
                 tokens = 0;
             }
@@ -105,5 +123,24 @@ impl Network {
         parts.into_iter().for_each(|part| found.extend(part.0));
         self.run_documents(&[doc], &wanted, std::slice::from_mut(&mut found), cancel)?;
         Ok(self.assemble(doc, found, &wanted, options))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::part_tokens;
+
+    #[test]
+    fn short_documents_are_shared_by_idle_workers_alone() {
+        assert_eq!(part_tokens(1000, 1, true), None);
+        assert_eq!(part_tokens(1000, 2, true), Some(500));
+        assert_eq!(part_tokens(1000, 8, true), Some(334));
+        assert_eq!(part_tokens(500, 8, true), None);
+        assert_eq!(part_tokens(0, 0, true), None);
+        for workers in 0..9 {
+            assert_eq!(part_tokens(5000, workers, true), Some(2048));
+            assert_eq!(part_tokens(5000, workers, false), None);
+            assert_eq!(part_tokens(50_000, workers, false), Some(16_384));
+        }
     }
 }

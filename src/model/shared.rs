@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use tch::Device;
 
 use super::default::default_dir;
-use super::long::is_long;
 use super::{AnnotateOptions, Bundle, Card, Parts, Precision};
 use crate::config::{ModelConfig, TaskKind};
 use crate::engine::Gather;
@@ -219,9 +218,9 @@ impl Model {
             return self.annotate_with_others(shared, docs, options, cancel);
         }
         if let [doc] = docs
-            && is_long(doc)
+            && let Some(doc) = self.annotate_in_parts(shared, doc, options, cancel)?
         {
-            return Ok(vec![self.annotate_long(shared, doc, options, cancel)?]);
+            return Ok(vec![doc]);
         }
         let job = |docs| {
             // Captured whole: a part of it would not be `Sync`.
