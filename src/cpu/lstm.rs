@@ -11,7 +11,7 @@ use std::ops::Range;
 use tch::Tensor;
 
 use super::matrix::{Matrix, Rows};
-use super::split::{Input, Split};
+use super::split::{Input, OfWords, Split};
 use super::values;
 use crate::{Error, Result};
 
@@ -26,7 +26,7 @@ const TOGETHER: usize = 96;
 thread_local! {
     /// Room for the gates of distinct words and of some steps: megabytes that would come from the
     /// system every time.
-    static ROOM: Cell<[Vec<f32>; 2]> = const { Cell::new([Vec::new(), Vec::new()]) };
+    static ROOM: Cell<(OfWords, Vec<f32>)> = Cell::default();
 }
 
 /// A layer; see the module.
@@ -96,6 +96,11 @@ impl Lstm {
         Self { directions, hidden }
     }
 
+    /// See [`Split::remember`].
+    pub(crate) fn remember(&mut self, words: &[f32]) {
+        self.directions.iter_mut().for_each(|direction| direction.input.remember(words));
+    }
+
     /// Of the rows of each of `sequences`, to `out` (rows, 2 * hidden). Rows outside of all sequences are left as they are.
     pub(crate) fn forward(&self, x: &Input, sequences: &[Range<usize>], out: &mut [f32]) {
         let mut order: Vec<Range<usize>> =
@@ -127,7 +132,7 @@ impl Lstm {
     ) {
         let columns = direction.input.width();
         let units = columns / GATES;
-        let [mut of_words, mut all_gates] = ROOM.take();
+        let (mut of_words, mut all_gates) = ROOM.take();
         direction.input.of_words(x, &mut of_words);
         let most = active.first().copied().unwrap_or(0);
         let (mut h, mut c) = (vec![0.0; most * units], vec![0.0; most * units]);
@@ -153,7 +158,7 @@ impl Lstm {
             }
             (rest, step) = (later, end);
         }
-        ROOM.set([of_words, all_gates]);
+        ROOM.set((of_words, all_gates));
     }
 }
 

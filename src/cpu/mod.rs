@@ -15,7 +15,7 @@ pub(crate) use chars::Windows;
 pub(crate) use lstm::{Lstm, LstmWeights};
 pub(crate) use math::relu;
 pub(crate) use matrix::{Linear, Matrix, Rows};
-pub(crate) use split::{Input, Split};
+pub(crate) use split::{Input, OfWords, Split, Words};
 use tch::{Device, Kind, Tensor};
 
 use crate::{Error, Result};

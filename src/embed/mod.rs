@@ -14,14 +14,14 @@ mod word_table;
 
 pub use chars::CharCnn;
 pub use elmo::Elmo;
-use tch::Tensor;
+use tch::{Device, Tensor};
 pub use token_vectors::{ByWord, TokenVectors};
 pub use transformer::{Transformer, window};
 use word_table::WordTable;
 
 use crate::config::{CharsConfig, ContextConfig, EmbeddingConfig, WordsConfig};
 use crate::dropout::Dropout as _;
-use crate::feature::{Batch, PADDING, Vocabularies};
+use crate::feature::{Batch, BatchOptions, PADDING, Vocabularies};
 use crate::params::Params;
 use crate::{Error, Result, cpu};
 
@@ -139,6 +139,19 @@ impl Embedding {
         }))
     }
 
+    /// The vectors of the first `count` words of the vocabulary, (words, width), if they come by word.
+    pub fn first_words(&self, vocab: &Vocabularies, count: usize) -> Result<Option<Tensor>> {
+        let names: Vec<&str> = vocab.words.names().take(count).collect();
+        if self.context.is_some() || names.is_empty() {
+            return Ok(None);
+        }
+        let batch = Batch::new(&[names], vocab, BatchOptions::default(), Device::Cpu)?;
+        match self.forward(&batch, false)? {
+            TokenVectors::Whole(_) => Ok(None),
+            by_word => Ok(Some(by_word.whole()?.f_view([-1, self.width])?)),
+        }
+    }
+
     /// `chars` has the character vectors of the distinct words, (words, chars).
     fn by_word(&self, batch: &Batch, chars: &Tensor, table: &WordTable) -> Result<ByWord> {
         let (words, of_chars) = chars.size2()?;
@@ -158,6 +171,12 @@ impl Embedding {
             copied = table.copy(of_word.iter().copied().zip(of_words));
         })?;
         copied?;
-        Ok(ByWord { words, index: index.into(), shape: batch.words.size2()?.into(), own: None })
+        Ok(ByWord {
+            words,
+            index: index.into(),
+            listed: batch.listed.as_slice().into(),
+            shape: batch.words.size2()?.into(),
+            own: None,
+        })
     }
 }

@@ -25,6 +25,8 @@ pub struct ByWord {
     pub words: Tensor,
     /// For each of the B * L positions, its word.
     pub index: Rc<[i64]>,
+    /// For each word its place in the vocabulary, if it is there.
+    pub listed: Rc<[Option<usize>]>,
     pub shape: [i64; 2], // B, L
     /// The other columns, (B, L, others), if there are any.
     pub own: Option<Tensor>,
@@ -34,9 +36,10 @@ impl TokenVectors {
     pub fn shallow_clone(&self) -> Self {
         match self {
             Self::Whole(whole) => Self::Whole(whole.shallow_clone()),
-            Self::ByWord(ByWord { words, index, shape, own }) => Self::ByWord(ByWord {
+            Self::ByWord(ByWord { words, index, listed, shape, own }) => Self::ByWord(ByWord {
                 words: words.shallow_clone(),
                 index: Rc::clone(index),
+                listed: Rc::clone(listed),
                 shape: *shape,
                 own: own.as_ref().map(Tensor::shallow_clone),
             }),
@@ -47,7 +50,7 @@ impl TokenVectors {
     pub fn whole(&self) -> Result<Tensor> {
         match self {
             Self::Whole(whole) => Ok(whole.shallow_clone()),
-            Self::ByWord(ByWord { words, index, shape: [batch, length], own }) => {
+            Self::ByWord(ByWord { words, index, shape: [batch, length], own, .. }) => {
                 let index = upload_values(index, &[-1], words.device())?;
                 let tokens = words.f_index_select(0, &index)?.f_view([*batch, *length, -1])?;
                 match own {
@@ -72,9 +75,9 @@ impl TokenVectors {
     pub(crate) fn input(&self) -> Result<cpu::Input<'_>> {
         Ok(match self {
             Self::Whole(whole) => cpu::Input { rows: cpu::values(whole)?, words: None },
-            Self::ByWord(ByWord { words, index, own, .. }) => cpu::Input {
+            Self::ByWord(ByWord { words, index, listed, own, .. }) => cpu::Input {
                 rows: own.as_ref().map_or(Ok(&[][..]), cpu::values)?,
-                words: Some((cpu::values(words)?, index)),
+                words: Some(cpu::Words { rows: cpu::values(words)?, index, listed }),
             },
         })
     }
@@ -128,8 +131,13 @@ mod tests {
         let (words, more) = (random(&[3, 4]), [random(&[2, 5, 1]), random(&[2, 5, 2])]);
         let index: Vec<i64> = (0..10).map(|at| at * at % 3).collect();
         let side_by_side = words.index_select(0, &Tensor::from_slice(&index)).view([2, 5, 4]);
-        let by_word =
-            TokenVectors::ByWord(ByWord { words, index: index.into(), shape: [2, 5], own: None });
+        let by_word = TokenVectors::ByWord(ByWord {
+            words,
+            index: index.into(),
+            listed: vec![None; 3].into(),
+            shape: [2, 5],
+            own: None,
+        });
         let whole = TokenVectors::Whole(side_by_side);
         for others in [&more[..0], &more[..1], &more[..]] {
             let [a, b] = [&by_word, &whole].map(|x| x.beside(others).unwrap());

@@ -65,6 +65,14 @@ impl BiLstm {
         Ok(Self { fast: fast.transpose()?, layers: stack, hidden, dropout })
     }
 
+    /// Multiplies the words with which a vocabulary begins, (words, columns by word), once for all times.
+    pub fn remember(&mut self, words: &Tensor) -> Result<()> {
+        if let Some(first) = self.fast.as_mut().and_then(|layers| layers.first_mut()) {
+            first.remember(cpu::values(&words.f_contiguous()?)?);
+        }
+        Ok(())
+    }
+
     /// Columns of the output.
     pub fn width(&self) -> i64 {
         2 * self.hidden
@@ -133,17 +141,23 @@ mod tests {
         let index: Vec<i64> = (0..21).map(|at| at * 3 % 5).collect();
         let words = Tensor::randn([5, 3], (Kind::Float, Device::Cpu));
         let own = Some(Tensor::randn([3, 7, 2], (Kind::Float, Device::Cpu)));
+        let listed = vec![None, Some(1), Some(9), Some(0), None].into();
+        // Two of the words are those with which the vocabulary begins.
+        let first = words.index_select(0, &Tensor::from_slice(&[3_i64, 1]));
         let by_word =
-            TokenVectors::ByWord(ByWord { words, index: index.into(), shape: [3, 7], own });
+            TokenVectors::ByWord(ByWord { words, index: index.into(), listed, shape: [3, 7], own });
         let x = by_word.whole().unwrap();
         let whole = TokenVectors::Whole(x.shallow_clone());
         let ours = lstm.forward(&padding, &whole, false).unwrap();
         let mut loaded = Params::loaded(params.snapshot(), Device::Cpu);
-        let fast = BiLstm::new(&mut loaded, "e", shape, 3).unwrap();
+        let mut fast = BiLstm::new(&mut loaded, "e", shape, 3).unwrap();
         for x in [&whole, &by_word] {
             let fast = fast.forward(&padding, x, false).unwrap();
             assert!(f64::try_from((fast - &ours).abs().max()).unwrap() < 1e-5);
         }
+        let before = fast.forward(&padding, &by_word, false).unwrap();
+        fast.remember(&first).unwrap();
+        assert_eq!(fast.forward(&padding, &by_word, false).unwrap(), before);
         let weights: Vec<&Tensor> = lstm.layers.iter().flatten().flatten().collect();
         let state = Tensor::zeros([4, 1, 4], (Kind::Float, Device::Cpu));
         for (b, n) in lengths.into_iter().enumerate() {

@@ -27,6 +27,8 @@ pub struct Batch {
     pub spelling: Tensor,
     /// Characters of the longest word.
     pub longest_spelling: i64,
+    /// For each distinct word its place in the vocabulary, if that lists it as it is spelled here.
+    pub listed: Vec<Option<usize>>,
     pub padding: Padding,
     /// What a transformer reads.
     pub pieces: Option<PieceBatch>,
@@ -58,6 +60,7 @@ impl Batch {
         let mut spelling = vec![0_i64; cells];
         let mut distinct: HashMap<&str, (i64, i64)> = HashMap::new(); // spelling row, word id
         let mut spelled: Vec<Vec<i64>> = vec![Vec::new()];
+        let mut places = vec![None];
         for (b, sequence) in sequences.iter().enumerate() {
             for (i, word) in sequence.iter().enumerate() {
                 let word = word.as_ref();
@@ -67,7 +70,9 @@ impl Batch {
                     let mut buffer = [0; 4];
                     let id = |c: char| vocab.chars.id(c.encode_utf8(&mut buffer));
                     spelled.push(word.chars().take(limit).map(id).collect());
-                    (spelled.len() as i64 - 1, vocab.words.id(&word.to_lowercase()))
+                    let lower = word.to_lowercase();
+                    places.push(vocab.words.place(&lower).filter(|_| lower == word));
+                    (spelled.len() as i64 - 1, vocab.words.id(&lower))
                 });
                 words[at] = id;
                 spelling[at] = row;
@@ -77,6 +82,8 @@ impl Batch {
         for row in &mut spelling {
             *row = sorted[*row as usize];
         }
+        let mut listed = vec![None; places.len()];
+        places.iter().zip(&sorted).for_each(|(place, &row)| listed[row as usize] = *place);
         let longest = spelled.iter().map(Vec::len).max().unwrap_or(0).max(1);
         let shape = [lengths.len() as i64, length as i64];
         let pieces = match (&vocab.pieces, options.window) {
@@ -92,6 +99,7 @@ impl Batch {
             spellings,
             longest_spelling: longest as i64,
             spelling: host(&spelling)?.f_view(shape)?,
+            listed,
             padding: Padding::of_host(lengths)?,
             pieces,
             elmo,

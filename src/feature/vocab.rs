@@ -75,7 +75,12 @@ impl Vocab {
     }
 
     pub fn id(&self, name: &str) -> i64 {
-        self.names.place(name).map_or(UNKNOWN, |at| at as i64 + UNKNOWN + 1)
+        self.place(name).map_or(UNKNOWN, |at| at as i64 + UNKNOWN + 1)
+    }
+
+    /// Where a name is among [`Vocab::names`].
+    pub fn place(&self, name: &str) -> Option<usize> {
+        self.names.place(name)
     }
 
     pub fn contains(&self, name: &str) -> bool {

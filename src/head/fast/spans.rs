@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::{add, linear};
-use crate::cpu::{Linear, Rows, Split, tensor, values};
+use crate::cpu::{Linear, OfWords, Rows, Split, tensor, values};
 use crate::embed::TokenVectors;
 use crate::{Result, Span};
 
@@ -75,7 +75,7 @@ impl FastSpans {
         let p = self.projection;
         let of_encoded = super::apply(&self.of_encoded, values(&encoded)?, width as usize);
         let (x, rows) = (inputs.input()?, (0..(batch * length) as usize).collect::<Vec<_>>());
-        let (mut of_words, mut of_inputs) = (Vec::new(), Vec::new());
+        let (mut of_words, mut of_inputs) = (OfWords::default(), Vec::new());
         self.of_inputs.of_words(&x, &mut of_words);
         self.of_inputs.forward(&x, &of_words, &rows, &mut of_inputs);
         tensor(&[batch, length, columns as i64], |out| {
