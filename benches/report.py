@@ -207,7 +207,8 @@ Each alone, with what it needs; one worker:
 
 Most of the time goes into products of weights and states, which the library's kernel does at 40 to 50 thousand million multiplications a second
 on a core of this machine (measured apart from this run, with a loop around it): two of eight floats a cycle, all it can. Eight-bit products would need more instructions for the same without
-AVX-512 VNNI, which this machine lacks, and were not written.
+AVX-512 VNNI, which this machine lacks, and were not written. What the 512 most frequent words of the vocabulary add to the encoders' gates is worked out
+when a model is loaded; three fifths of this text's tokens are among them, as of other English prose.
 
 ## Callers
 
