@@ -65,7 +65,11 @@ impl TokenVectors {
     pub fn beside(&self, others: &[Tensor]) -> Result<Self> {
         let mut all = self.shallow_clone();
         match &mut all {
-            Self::Whole(whole) => *whole = joined(Some(whole), others)?.unwrap_or_default(),
+            Self::Whole(whole) => {
+                if let Some(all) = joined(Some(whole), others)? {
+                    *whole = all;
+                }
+            }
             Self::ByWord(by_word) => by_word.own = joined(by_word.own.as_ref(), others)?,
         }
         Ok(all)
