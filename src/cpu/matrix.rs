@@ -97,6 +97,11 @@ impl Matrix {
         self.product(x, Some(base), out);
     }
 
+    /// Sets each row of `out`, (rows, width), to `bias` and the product with the same row of `x`.
+    pub(crate) fn product_onto_bias(&self, x: Rows, bias: &[f32], out: &mut [f32]) {
+        self.product_onto(x, Rows { data: bias, starts: &vec![0; x.starts.len()] }, out);
+    }
+
     /// Without a `base` it is what is in `out`.
     fn product(&self, x: Rows, base: Option<Rows>, out: &mut [f32]) {
         let rows = x.starts.len();
@@ -312,15 +317,19 @@ impl Linear {
     /// Results of the rows of `x`, (rows, width).
     pub(crate) fn forward(&self, x: Rows) -> Vec<f32> {
         let mut out = vec![0.0; x.starts.len() * self.width()];
-        let bias = Rows { data: &self.bias, starts: &vec![0; x.starts.len()] };
-        self.matrix.product_onto(x, bias, &mut out);
+        self.matrix.product_onto_bias(x, &self.bias, &mut out);
         out
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// Numbers around zero that are no halves.
+    pub(in crate::cpu) fn number(i: usize) -> f32 {
+        ((i * 37 + 11) % 101) as f32 / 101.0 - 0.5
+    }
 
     #[test]
     fn products_equal_plain_sums_for_any_number_of_rows_and_outputs() {
@@ -328,7 +337,7 @@ mod tests {
             return;
         }
         for (outputs, inputs) in [(1, 1), (5, 0), (16, 3), (17, 8), (100, 41), (416, 100)] {
-            check(outputs, inputs, |i| ((i * 37 + 11) % 101) as f32 / 101.0 - 0.5);
+            check(outputs, inputs, number);
             check(outputs, inputs, |i| ((i * 37 + 11) % 101) as f32 / 128.0 - 0.5); // halves
         }
     }

@@ -124,13 +124,13 @@ impl Split {
     /// Sets `out` to the bias and products.
     fn begin(&self, matrix: &Matrix, x: Rows, out: &mut Vec<f32>) {
         out.resize(x.starts.len() * self.width(), 0.0);
-        let bias = Rows { data: &self.bias, starts: &vec![0; x.starts.len()] };
-        matrix.product_onto(x, bias, out);
+        matrix.product_onto_bias(x, &self.bias, out);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::matrix::tests::number;
     use super::*;
 
     #[test]
@@ -138,7 +138,6 @@ mod tests {
         if !super::super::is_available() {
             return;
         }
-        let number = |i: usize| ((i * 37 + 11) % 101) as f32 / 101.0 - 0.5;
         for [shared, own] in [[3, 5], [0, 4], [6, 0]] {
             let (outputs, rows, all) = (19, 23, shared + own);
             let weights: Vec<f32> = (0..outputs * all).map(number).collect();
