@@ -1,6 +1,6 @@
 //! Documents whose passages the workers share, in parts: long ones always, and between two parts of a worker
-//! others have their turn; shorter ones where workers have nothing else to do. A passage is read the
-//! same in whatever part it is.
+//! others have their turn; shorter ones where workers have nothing else to do and a passage is read the
+//! same to the last digit in whatever part it is.
 
 use super::annotate::{Found, check};
 use super::shared::{Shared, in_unit, only};
@@ -18,16 +18,30 @@ const LEAST_TOKENS: usize = 300;
 /// What heads found in a part of a document, and what those still want that read all of it.
 pub(super) struct Part(Found);
 
+/// Where a document is read, as far as it matters for sharing it.
+#[derive(Clone, Copy)]
+enum Place {
+    /// A passage is read the same to the last digit in whatever part it is.
+    Exact,
+    /// Last digits depend on the part: they must not tell who was idle.
+    Cpu,
+    Device,
+}
+
 /// About how many tokens the parts have in which `workers` that are idle, the one for the document among
 /// them, share a document of `tokens`; none if it is not worth it.
-fn part_tokens(tokens: usize, workers: usize, on_cpu: bool) -> Option<usize> {
-    if !on_cpu {
-        return (tokens >= 2 * DEVICE_PART_TOKENS).then_some(DEVICE_PART_TOKENS);
+fn part_tokens(tokens: usize, workers: usize, place: Place) -> Option<usize> {
+    let long = match place {
+        Place::Device => DEVICE_PART_TOKENS,
+        Place::Exact | Place::Cpu => PART_TOKENS,
+    };
+    if tokens >= 2 * long {
+        return Some(long);
     }
-    if tokens >= 2 * PART_TOKENS {
-        return Some(PART_TOKENS);
-    }
-    let parts = workers.min(tokens / LEAST_TOKENS);
+    let parts = match place {
+        Place::Exact => workers.min(tokens / LEAST_TOKENS),
+        Place::Cpu | Place::Device => 1,
+    };
     (parts > 1).then(|| tokens.div_ceil(parts))
 }
 
@@ -41,8 +55,12 @@ impl Model {
         cancel: &Cancel,
     ) -> Result<Option<Document>> {
         let network = shared.0.network();
-        let on_cpu = !network.device().is_cuda();
-        let Some(size) = part_tokens(doc.tokens.len(), engine::idle()?, on_cpu) else {
+        let place = match (network.device().is_cuda(), shared.0.gathers()) {
+            (true, _) => Place::Device,
+            (false, true) => Place::Exact,
+            (false, false) => Place::Cpu,
+        };
+        let Some(size) = part_tokens(doc.tokens.len(), engine::idle()?, place) else {
             return Ok(None);
         };
         let mut waiting = network.parts(doc, size)?.into_iter();
@@ -128,19 +146,22 @@ impl Network {
 
 #[cfg(test)]
 mod tests {
-    use super::part_tokens;
+    use super::{Place, part_tokens};
 
     #[test]
-    fn short_documents_are_shared_by_idle_workers_alone() {
-        assert_eq!(part_tokens(1000, 1, true), None);
-        assert_eq!(part_tokens(1000, 2, true), Some(500));
-        assert_eq!(part_tokens(1000, 8, true), Some(334));
-        assert_eq!(part_tokens(500, 8, true), None);
-        assert_eq!(part_tokens(0, 0, true), None);
+    fn short_documents_are_shared_by_idle_workers_where_nobody_can_tell() {
+        let shared = |tokens, workers| part_tokens(tokens, workers, Place::Exact);
+        assert_eq!(shared(1000, 1), None);
+        assert_eq!(shared(1000, 2), Some(500));
+        assert_eq!(shared(1000, 8), Some(334));
+        assert_eq!(shared(500, 8), None);
+        assert_eq!(shared(0, 0), None);
         for workers in 0..9 {
-            assert_eq!(part_tokens(5000, workers, true), Some(2048));
-            assert_eq!(part_tokens(5000, workers, false), None);
-            assert_eq!(part_tokens(50_000, workers, false), Some(16_384));
+            assert_eq!(part_tokens(1000, workers, Place::Cpu), None);
+            assert_eq!(part_tokens(5000, workers, Place::Cpu), Some(2048));
+            assert_eq!(part_tokens(5000, workers, Place::Exact), Some(2048));
+            assert_eq!(part_tokens(5000, workers, Place::Device), None);
+            assert_eq!(part_tokens(50_000, workers, Place::Device), Some(16_384));
         }
     }
 }
