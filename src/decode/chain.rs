@@ -40,6 +40,20 @@ impl Counts {
     pub fn new(tags: usize) -> Self {
         Self { start: vec![0.0; tags], end: vec![0.0; tags], transitions: vec![0.0; tags * tags] }
     }
+
+    /// Adds `weight` times the counts of one tag sequence, which is not empty: those of each token's tags to `tags`,
+    /// (L, tags).
+    pub fn follow(&mut self, path: &[usize], weight: f64, tags: &mut [f32]) {
+        let n = self.start.len();
+        for (row, &tag) in tags.chunks_mut(n).zip(path) {
+            row[tag] += weight as f32;
+        }
+        path.windows(2).for_each(|w| self.transitions[w[0] * n + w[1]] += weight);
+        if let (Some(&first), Some(&last)) = (path.first(), path.last()) {
+            self.start[first] += weight;
+            self.end[last] += weight;
+        }
+    }
 }
 
 /// `e^(x - max)` of each, and the maximum; minus infinity is zero.

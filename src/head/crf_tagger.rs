@@ -5,7 +5,7 @@
 //! which sequences BIOUL allows. Where gold leaves something open, the likelihood is that of all
 //! the tag sequences that agree with it (Tsuboi et al., COLING 2008).
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use super::fast::linear;
 use super::{GoldSpans, SequenceInput};
@@ -14,7 +14,7 @@ use crate::cpu::{Linear, Rows, values};
 use crate::decode::{Chain, Counts, Crf, ScoredSpan};
 use crate::feature::{Bioul, TagPart};
 use crate::params::{Init, Params};
-use crate::transfer::{download_all, host, upload_values};
+use crate::transfer::{download_all, host, upload};
 
 /// Far below any score, and small enough that sums of it stay exact where it does not enter.
 const FORBIDDEN: f32 = -1e5;
@@ -65,147 +65,76 @@ impl CrfTagger {
         Ok(x.encoded.f_linear(&self.projection.0, Some(&self.projection.1))?)
     }
 
-    /// Negative log-likelihood of the gold, summed over sequences.
+    /// Negative log-likelihood of the gold, summed over sequences. Gradients are in closed form, expected counts less
+    /// those of the gold: LibTorch would record operations for every token.
     pub fn loss(&self, x: &SequenceInput, gold: &[GoldSpans]) -> Result<Tensor> {
         let logits = self.logits(x)?;
-        let open = gold.iter().any(|g| !g.is_complete());
-        if logits.device() == Device::Cpu {
-            return self.cpu_loss(x, &logits, gold, open);
-        }
-        let total = self.log_total(x, &logits)?;
-        let of_gold = if open {
-            self.log_total(x, &logits.f_add(&self.forbidden(x, &logits, gold)?)?)?
-        } else {
-            self.gold_score(x, &logits, gold)?
-        };
-        Ok(total.f_sub(&of_gold)?)
-    }
-
-    /// The same with the gradients in closed form, expected counts less those of the gold: LibTorch would record an
-    /// operation for every token.
-    fn cpu_loss(
-        &self,
-        x: &SequenceInput,
-        logits: &Tensor,
-        gold: &[GoldSpans],
-        open: bool,
-    ) -> Result<Tensor> {
         let (_, length, n) = logits.size3()?;
         let (row, n) = ((length * n) as usize, n as usize);
-        let detached =
-            [logits, &self.start, &self.end, &self.transitions].map(|t| t.detach().f_contiguous());
-        let [emissions, start, end, transitions] = detached;
-        let (emissions, start, end, transitions) = (emissions?, start?, end?, transitions?);
-        let emissions = values(&emissions)?;
-        let chain = Chain::new(values(&start)?, values(&end)?, values(&transitions)?);
-        let forbidden = if open { Some(self.forbidden(x, logits, gold)?) } else { None };
-        let forbidden = forbidden.as_ref().map(values).transpose()?;
-
+        let scores = [&logits, &self.start, &self.end, &self.transitions];
+        let [emissions, start, end, transitions] = download_all(scores)?;
+        let chain = Chain::new(&start, &end, &transitions);
         let mut gradient = vec![0_f32; emissions.len()];
         let mut counts = Counts::new(n);
         let mut loss = 0.0;
-        for (b, &tokens) in x.padding.lengths.iter().enumerate() {
+        for (b, (&tokens, gold)) in x.padding.lengths.iter().zip(gold).enumerate() {
+            if tokens == 0 {
+                continue;
+            }
             let cells = b * row..b * row + tokens * n;
-            let sums = chain.sums(&emissions[cells.clone()]);
-            chain.expect(&sums, 1.0, &mut gradient[cells.clone()], &mut counts);
+            let (emissions, gradient) = (&emissions[cells.clone()], &mut gradient[cells]);
+            let sums = chain.sums(emissions);
+            chain.expect(&sums, 1.0, gradient, &mut counts);
             loss += sums.total;
-            if let Some(forbidden) = forbidden {
-                let allowed = emissions[cells.clone()].iter().zip(&forbidden[cells.clone()]);
-                let allowed: Vec<f32> = allowed.map(|(e, f)| e + f).collect();
+            let path = self.tags.encode(tokens, &gold.spans);
+            if gold.is_complete() {
+                counts.follow(&path, -1.0, gradient);
+                let emitted = emissions.chunks(n).zip(&path).map(|(row, &tag)| row[tag]);
+                let moved = path.windows(2).map(|w| transitions[w[0] * n + w[1]]);
+                let [first, last] = [path[0], path[tokens - 1]];
+                let score = emitted.chain(moved).chain([start[first], end[last]]);
+                loss -= score.map(f64::from).sum::<f64>();
+            } else {
+                let forbidden = self.forbidden(&path, gold);
+                let allowed: Vec<f32> =
+                    emissions.iter().zip(forbidden).map(|(e, f)| e + f).collect();
                 let sums = chain.sums(&allowed);
-                chain.expect(&sums, -1.0, &mut gradient[cells], &mut counts);
+                chain.expect(&sums, -1.0, gradient, &mut counts);
                 loss -= sums.total;
             }
         }
         let floats = |counts: &[f64]| counts.iter().map(|&c| c as f32).collect::<Vec<f32>>();
-        let (start, end) = (floats(&counts.start), floats(&counts.end));
-        let moved = floats(&counts.transitions);
-        let with = |scores: &Tensor, gradient: &[f32]| -> Result<Tensor> {
-            let gradient = host(gradient)?.f_view_as(scores)?;
-            Ok(scores.f_mul(&gradient)?.f_sum(Kind::Float)?)
-        };
+        let [start, end] = [&counts.start, &counts.end].map(|c| host(&floats(c)));
+        let moved = host(&floats(&counts.transitions))?;
+        let gradients = upload([host(&gradient)?, start?, end?, moved], logits.device())?;
         // Linear in the scores: of the right gradients, then given the right value.
-        let mut linear = with(logits, &gradient)?
-            .f_add(&with(&self.start, &start)?)?
-            .f_add(&with(&self.end, &end)?)?
-            .f_add(&with(&self.transitions, &moved)?)?;
-        if !open {
-            let score = self.gold_score(x, logits, gold)?;
-            loss -= f64::try_from(&score.detach())?;
-            linear = linear.f_sub(&score)?;
+        let mut linear = Tensor::f_zeros([], (Kind::Float, logits.device()))?;
+        for (scores, gradient) in scores.into_iter().zip(gradients) {
+            linear = linear.f_add(&scores.f_reshape([-1])?.f_dot(&gradient)?)?;
         }
-        let value = loss - f64::try_from(&linear.detach())?;
-        Ok(linear.f_add_scalar(value)?)
+        Ok(linear.f_sub(&linear.detach())?.f_add_scalar(loss)?)
     }
 
-    /// What to add to logits so that only tags that agree with the gold count: 0 or `FORBIDDEN`,
-    /// (B, L, tags).
-    fn forbidden(&self, x: &SequenceInput, logits: &Tensor, gold: &[GoldSpans]) -> Result<Tensor> {
-        let (_, length, n) = logits.size3()?;
-        let (row, n) = ((length * n) as usize, n as usize);
-        let mut added = vec![FORBIDDEN; row * gold.len()];
-        for (b, (&tokens, gold)) in x.padding.lengths.iter().zip(gold).enumerate() {
-            let tags = self.tags.encode(tokens, &gold.spans);
-            let is_open = |tag: usize| match self.tags.tag(tag) {
-                (TagPart::Outside, _) => true,
-                (_, label) => gold.open.contains(&label),
-            };
-            for (t, &tag) in tags.iter().enumerate() {
-                let cell = &mut added[b * row + t * n..][..n];
-                let outside = self.tags.tag(tag).0 == TagPart::Outside;
-                if outside && gold.unknown.iter().any(|s| s.first <= t && t < s.last) {
-                    cell.fill(0.0);
-                } else if outside {
-                    (0..n).filter(|&t| is_open(t)).for_each(|t| cell[t] = 0.0);
-                } else {
-                    cell[tag] = 0.0;
-                }
+    /// What to add to the logits of a sequence so that only tags count that agree with the gold, whose own are
+    /// `path`: 0 or `FORBIDDEN`, (L, tags).
+    fn forbidden(&self, path: &[usize], gold: &GoldSpans) -> Vec<f32> {
+        let n = self.tags.len();
+        let mut added = vec![FORBIDDEN; path.len() * n];
+        let is_open = |tag: usize| match self.tags.tag(tag) {
+            (TagPart::Outside, _) => true,
+            (_, label) => gold.open.contains(&label),
+        };
+        for (t, (cell, &tag)) in added.chunks_mut(n).zip(path).enumerate() {
+            let outside = self.tags.tag(tag).0 == TagPart::Outside;
+            if outside && gold.unknown.iter().any(|s| s.first <= t && t < s.last) {
+                cell.fill(0.0);
+            } else if outside {
+                (0..n).filter(|&t| is_open(t)).for_each(|t| cell[t] = 0.0);
+            } else {
+                cell[tag] = 0.0;
             }
         }
-        upload_values(&added, &logits.size(), logits.device())
-    }
-
-    /// Log of the summed exponents of all tag sequences' scores, summed over sequences.
-    fn log_total(&self, x: &SequenceInput, logits: &Tensor) -> Result<Tensor> {
-        let (_, length, _) = logits.size3()?;
-        let transitions = self.transitions.f_unsqueeze(0)?;
-        let mask = x.padding.mask.f_to_kind(Kind::Bool)?;
-        // One split: the gradient of each slice alone would be as large as all of them.
-        let emitted = logits.f_unbind(1)?; // L x (B, tags)
-        let mut sums = emitted[0].f_add(&self.start)?;
-        for at in 1..length {
-            let next = sums
-                .f_unsqueeze(2)?
-                .f_add(&transitions)? // (B, from, to)
-                .f_logsumexp(1, false)?
-                .f_add(&emitted[at as usize])?;
-            sums = next.f_where_self(&mask.f_narrow(1, at, 1)?, &sums)?;
-        }
-        Ok(sums.f_add(&self.end)?.f_logsumexp(1, false)?.f_sum(Kind::Float)?)
-    }
-
-    /// Scores of the gold tag sequences, summed.
-    fn gold_score(&self, x: &SequenceInput, logits: &Tensor, gold: &[GoldSpans]) -> Result<Tensor> {
-        let (_, length, n) = logits.size3()?;
-        let (length, n) = (length as usize, n as usize);
-        let (mut emitted, mut moved, mut starts, mut ends) = (vec![], vec![], vec![], vec![]);
-        for (b, (&tokens, gold)) in x.padding.lengths.iter().zip(gold).enumerate() {
-            let tags = self.tags.encode(tokens, &gold.spans);
-            emitted.extend(
-                tags.iter().enumerate().map(|(t, tag)| ((b * length + t) * n + tag) as i64),
-            );
-            moved.extend(tags.windows(2).map(|w| (w[0] * n + w[1]) as i64));
-            starts.extend(tags.first().map(|&t| t as i64));
-            ends.extend(tags.last().map(|&t| t as i64));
-        }
-        let picked = |scores: &Tensor, index: &[i64]| -> Result<Tensor> {
-            let index = upload_values(index, &[-1], scores.device())?;
-            Ok(scores.f_reshape([-1])?.f_index_select(0, &index)?.f_sum(Kind::Float)?)
-        };
-        Ok(picked(logits, &emitted)?
-            .f_add(&picked(&self.transitions, &moved)?)?
-            .f_add(&picked(&self.start, &starts)?)?
-            .f_add(&picked(&self.end, &ends)?)?)
+        added
     }
 
     /// The spans of each sequence with their probability, in text order.
@@ -252,6 +181,8 @@ impl CrfTagger {
 mod tests {
     use std::collections::BTreeMap;
 
+    use tch::Device;
+
     use super::*;
     use crate::Span;
     use crate::feature::Padding;
@@ -280,12 +211,38 @@ mod tests {
         (f64::try_from(&loss).unwrap(), gradients)
     }
 
+    /// Log of the summed exponents of all tag sequences' scores, summed over sequences, by operations that LibTorch
+    /// knows the gradients of.
+    fn log_total(tagger: &CrfTagger, x: &SequenceInput, logits: &Tensor) -> Tensor {
+        let mask = x.padding.mask.to_kind(Kind::Bool);
+        let mut sums = logits.select(1, 0) + &tagger.start;
+        for at in 1..logits.size()[1] {
+            let pairs = sums.unsqueeze(2) + tagger.transitions.unsqueeze(0); // (B, from, to)
+            let next = pairs.logsumexp(1, false) + logits.select(1, at);
+            sums = next.where_self(&mask.narrow(1, at, 1), &sums);
+        }
+        (sums + &tagger.end).logsumexp(1, false).sum(Kind::Float)
+    }
+
+    /// What to add to logits, (B, L, tags).
+    fn forbidden(tagger: &CrfTagger, x: &SequenceInput, gold: &[GoldSpans]) -> Tensor {
+        let length = x.padding.length();
+        let rows = x.padding.lengths.iter().zip(gold).flat_map(|(&tokens, gold)| {
+            let path = tagger.tags.encode(tokens, &gold.spans);
+            let mut row = tagger.forbidden(&path, gold);
+            row.resize(length * tagger.tags.len(), 0.0);
+            row
+        });
+        let rows: Vec<f32> = rows.collect();
+        Tensor::from_slice(&rows).view([-1, length as i64, tagger.tags.len() as i64])
+    }
+
     fn same_as_torch(gold: &[GoldSpans]) {
         let (loss, gradients) = learned(|tagger, x| tagger.loss(x, gold).unwrap());
         let (torch, of_torch) = learned(|tagger, x| {
             let logits = tagger.logits(x).unwrap();
-            let allowed = &logits + tagger.forbidden(x, &logits, gold).unwrap();
-            tagger.log_total(x, &logits).unwrap() - tagger.log_total(x, &allowed).unwrap()
+            let allowed = &logits + forbidden(tagger, x, gold);
+            log_total(tagger, x, &logits) - log_total(tagger, x, &allowed)
         });
         assert!((loss - torch).abs() < 1e-4, "{loss} {torch}");
         for (name, gradient) in gradients {
