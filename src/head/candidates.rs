@@ -39,7 +39,8 @@ pub(super) struct Candidates {
 
 /// All spans up to a width, with their sentence, in text order.
 pub(super) fn spans_up_to(width: usize, sentences: &[Range<usize>]) -> Vec<(Span, usize)> {
-    let mut spans = Vec::new();
+    let tokens = sentences.iter().map(Range::len).sum::<usize>();
+    let mut spans = Vec::with_capacity(tokens * width);
     for (s, sentence) in sentences.iter().enumerate() {
         for first in sentence.clone() {
             let end = sentence.end.min(first + width);
@@ -64,6 +65,40 @@ pub(super) fn text_numbers(x: &DocumentInput, spans: &[(Span, usize)]) -> Vec<i6
     spans.iter().map(number).collect()
 }
 
+/// The same for all spans up to a width by first token and width, (N, W): -1 where there is none. Of tokens with
+/// numbers from zero on, in sentences one after the other.
+fn text_grid(keys: &[i64], sentences: &[Range<usize>], width: usize) -> Vec<i64> {
+    let mut grid = vec![-1; keys.len() * width];
+    let mut next = keys.iter().max().map_or(0, |most| most + 1);
+    let mut counts = vec![0_u32; next as usize];
+    for (cell, &key) in grid.iter_mut().step_by(width).zip(keys) {
+        *cell = key;
+        counts[key as usize] += 1;
+    }
+    // Equal spans begin with equal spans of one token less, which few do.
+    let mut numbers: HashMap<(i64, i64), i64> = HashMap::new();
+    for size in 2..=width {
+        numbers.clear();
+        for sentence in sentences {
+            for first in sentence.start..(sentence.end + 1).saturating_sub(size) {
+                let cell = first * width + size - 1;
+                let (shorter, key) = (grid[cell - 1], keys[first + size - 1]);
+                let number = match counts[shorter as usize] {
+                    1 => next,
+                    _ => *numbers.entry((shorter, key)).or_insert(next),
+                };
+                if number == next {
+                    next += 1;
+                    counts.push(0);
+                }
+                counts[number as usize] += 1;
+                grid[cell] = number;
+            }
+        }
+    }
+    grid
+}
+
 impl Candidates {
     /// `spans` are those up to `width`; `gold` gives mentions their clusters. Of each document so
     /// many are kept as `share` times its tokens, at least one.
@@ -81,10 +116,7 @@ impl Candidates {
             }
             host(&part_of)
         };
-        let mut texts = vec![-1; tokens * width];
-        for ((s, _), number) in spans.iter().zip(text_numbers(x, spans)) {
-            texts[s.first * width + s.last - s.first - 1] = number;
-        }
+        let texts = text_grid(&x.keys, &x.sentences, width);
         let place = |f: fn(&Span) -> usize| spans.iter().map(|(s, _)| f(s) as i64).collect();
         let (first, last): (Vec<i64>, Vec<i64>) = (place(|s| s.first), place(|s| s.last));
         let cluster = |(s, _): &(Span, usize)| Some(*gold?.get(s).unwrap_or(&NONE));
@@ -130,5 +162,28 @@ impl Candidates {
     /// 1 for gold mentions, else 0: (C).
     pub(super) fn targets(&self) -> Result<Tensor> {
         Ok(self.cluster.f_ge(NONE + 1)?.f_to_kind(Kind::Float)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_spans_and_only_they_have_one_number() {
+        // a b a b c | a b c a | a
+        let keys = [0, 1, 0, 1, 2, 0, 1, 2, 0, 0];
+        let sentences = [0..5, 5..9, 9..10];
+        let width = 4;
+        let grid = text_grid(&keys, &sentences, width);
+        let spans = spans_up_to(width, &sentences);
+        assert_eq!(grid.iter().filter(|&&n| n >= 0).count(), spans.len());
+        let number = |span: Span| grid[span.first * width + span.last - span.first - 1];
+        for &(a, _) in &spans {
+            for &(b, _) in &spans {
+                let equal = keys[a.first..a.last] == keys[b.first..b.last];
+                assert_eq!(number(a) == number(b), equal, "{a:?} {b:?}");
+            }
+        }
     }
 }

@@ -45,6 +45,8 @@ const ROWS: usize = 512;
 const FAST_ROWS: usize = 128;
 /// Candidate spans scored at a time when annotating.
 const CANDIDATES: usize = 8192;
+/// And on a GPU, which has more memory and does every operation in one go.
+const GPU_CANDIDATES: usize = 1 << 17;
 
 /// A coreference head; see the module.
 #[derive(Debug)]
@@ -187,14 +189,16 @@ impl CoarseToFine {
     ) -> Result<Vec<Vec<Span>>> {
         let candidates = Candidates::new(x, spans, self.limits(), None)?;
         let tokens = self.spans.tokens(x, &candidates)?;
+        let on_gpu = x.rows.device().is_cuda();
+        let many = if on_gpu { GPU_CANDIDATES } else { CANDIDATES };
         let vectors = |first: &Tensor, last: &Tensor, at: usize| -> Result<Tensor> {
-            let size = CANDIDATES.min(first.size()[0] as usize - at) as i64;
+            let size = many.min(first.size()[0] as usize - at) as i64;
             let [first, last] = [first, last].map(|of| of.f_narrow(0, at as i64, size));
             self.spans.vectors(&tokens, &first?, &last?)
         };
         let Candidates { first, last, .. } = &candidates;
-        let mut scores = Vec::with_capacity(spans.len().div_ceil(CANDIDATES));
-        for at in (0..spans.len()).step_by(CANDIDATES) {
+        let mut scores = Vec::with_capacity(spans.len().div_ceil(many));
+        for at in (0..spans.len()).step_by(many) {
             cancel.check()?;
             scores.push(self.mention.score(&vectors(first, last, at)?, 0.0, false)?);
         }
@@ -202,15 +206,17 @@ impl CoarseToFine {
         let index = candidates.best(&scores)?;
         let [first, last, scores] = [first, last, &scores].map(|of| of.f_index_select(0, &index));
         let (first, last, scores) = (first?, last?, scores?);
-        let starts = (0..index.size()[0] as usize).step_by(CANDIDATES);
+        let starts = (0..index.size()[0] as usize).step_by(many);
         let kept_vectors: Vec<Tensor> =
             starts.map(|at| vectors(&first, &last, at)).collect::<Result<_>>()?;
         let kept = Kept::new(&candidates, &index, Tensor::f_cat(&kept_vectors, 0)?, scores)?;
 
+        // All at once where that changes no window.
+        let height = if on_gpu && kept.len() <= WINDOW { WINDOW } else { ROWS };
         let mut found = vec![index.shallow_clone(), kept.scores.shallow_clone()];
-        for start in (0..kept.len()).step_by(ROWS) {
+        for start in (0..kept.len()).step_by(height) {
             cancel.check()?;
-            let block = self.block(&kept, start..kept.len().min(start + ROWS), false)?;
+            let block = self.block(&kept, start..kept.len().min(start + height), false)?;
             found.extend([block.antecedents, block.scores]);
         }
         // As doubles, which hold places exactly.
@@ -218,8 +224,8 @@ impl CoarseToFine {
         let kept: Vec<Span> = found[0].iter().map(|&at| spans[at as usize].0).collect();
         let floats = |scores: &[f64]| scores.iter().map(|&s| s as f32).collect::<Vec<f32>>();
         let mut clustering = Clustering::new(&kept);
-        for (start, block) in (0..kept.len()).step_by(ROWS).zip(found[2..].chunks(2)) {
-            let rows = kept.len().min(start + ROWS) - start;
+        for (start, block) in (0..kept.len()).step_by(height).zip(found[2..].chunks(2)) {
+            let rows = kept.len().min(start + height) - start;
             let width = block[0].len() / rows;
             for (antecedents, scores) in block[0].chunks(width).zip(block[1].chunks(width + 1)) {
                 let antecedents: Vec<i64> = antecedents.iter().map(|&a| a as i64).collect();

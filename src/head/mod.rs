@@ -125,6 +125,17 @@ impl From<Vec<(usize, usize, usize)>> for GoldRelations {
 }
 
 impl DocumentInput {
+    /// The same documents with other rows.
+    pub(crate) fn with_rows(&self, rows: Tensor) -> Self {
+        Self {
+            rows,
+            sentences: self.sentences.clone(),
+            documents: self.documents.clone(),
+            keys: self.keys.clone(),
+            capitals: self.capitals.clone(),
+        }
+    }
+
     /// Tokens of each sentence, and of each document.
     fn places(&self) -> [&[Range<usize>]; 2] {
         [&self.sentences, &self.documents]

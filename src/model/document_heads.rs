@@ -31,14 +31,19 @@ impl Network {
             matches!(head, Head::MentionPairs(_) | Head::MentionRanking(_) | Head::CoarseToFine(_))
         };
         let tasks: Vec<&str> = needed.into_iter().filter(reads_documents).collect();
+        if tasks.is_empty() {
+            return Ok(());
+        }
         let mut all: Vec<(&Document, &mut Found)> =
             docs.iter().copied().zip(found).filter(|(doc, _)| !doc.tokens.is_empty()).collect();
         let mut rest = all.as_mut_slice();
         while !rest.is_empty() {
             let (some, others) = rest.split_at_mut(self.together(rest));
+            let examples: Vec<Example> = some.iter().map(|(doc, _)| Example::whole(doc)).collect();
+            let read = document_input(Tensor::new(), &examples);
             for task in &tasks {
                 cancel.check()?;
-                self.run_head(some, task, cancel)?;
+                self.run_head(some, &read, task, cancel)?;
             }
             rest = others;
         }
@@ -58,9 +63,11 @@ impl Network {
         docs.iter().take_while(fits).count().max(1)
     }
 
+    /// `read` is what all heads read of the documents, without rows.
     fn run_head(
         &self,
         docs: &mut [(&Document, &mut Found)],
+        read: &DocumentInput,
         task: &str,
         cancel: &Cancel,
     ) -> Result<()> {
@@ -68,12 +75,13 @@ impl Network {
             // Of 2018, as it was.
             Head::MentionRanking(head) => {
                 for doc in docs {
-                    let x = self.input_of(slice::from_mut(doc), task)?;
+                    let read = document_input(Tensor::new(), &[Example::whole(doc.0)]);
+                    let x = self.input_of(slice::from_mut(doc), &read, task)?;
                     doc.1.clusters.insert(task.to_owned(), head.decode(&x)?);
                 }
             }
             Head::CoarseToFine(head) => {
-                let x = self.input_of(docs, task)?;
+                let x = self.input_of(docs, read, task)?;
                 let mut clusters = head.decode(&x, cancel)?.into_iter().peekable();
                 for ((_, found), tokens) in docs.iter_mut().zip(&x.documents) {
                     let own = |cluster: &Vec<Span>| cluster[0].first < tokens.end;
@@ -82,7 +90,7 @@ impl Network {
                     found.clusters.insert(task.to_owned(), own);
                 }
             }
-            Head::MentionPairs(head) => self.run_relations(head, docs, task, cancel)?,
+            Head::MentionPairs(head) => self.run_relations(head, docs, read, task, cancel)?,
             _ => {}
         }
         Ok(())
@@ -92,12 +100,13 @@ impl Network {
         &self,
         head: &MentionPairs,
         docs: &mut [(&Document, &mut Found)],
+        read: &DocumentInput,
         task: &str,
         cancel: &Cancel,
     ) -> Result<()> {
         let config = &self.config.tasks[task].head;
         let arguments = config.arguments().unwrap_or_default();
-        let x = self.input_of(docs, task)?;
+        let x = self.input_of(docs, read, task)?;
         let (mut mentions, mut clusters) = (Vec::new(), Vec::new());
         for ((_, found), Range { start, .. }) in docs.iter().zip(&x.documents) {
             let placed = |s: Span| Span::new(s.first + start, s.last + start);
@@ -123,12 +132,16 @@ impl Network {
 
     /// What a head reads of documents: the rows that their passages left, or where it wants a
     /// document as one sequence, those of it.
-    fn input_of(&self, docs: &mut [(&Document, &mut Found)], task: &str) -> Result<DocumentInput> {
-        let examples: Vec<Example> = docs.iter().map(|(doc, _)| Example::whole(doc)).collect();
+    fn input_of(
+        &self,
+        docs: &mut [(&Document, &mut Found)],
+        read: &DocumentInput,
+        task: &str,
+    ) -> Result<DocumentInput> {
         let mut all = Vec::new();
-        for ((_, found), example) in docs.iter_mut().zip(&examples) {
+        for (doc, found) in docs.iter_mut() {
             if self.reads_whole_documents(task) {
-                let batch = self.batch(&[words(example)])?;
+                let batch = self.batch(&[words(&Example::whole(doc))])?;
                 let encodings = self.encode(&batch, &[task])?;
                 let own = &encodings[&self.config.tasks[task].on];
                 let rows = self.heads[task].token_rows(&own.encoded, &own.inputs, false)?;
@@ -139,7 +152,7 @@ impl Network {
                 all.extend(rows.into_iter().map(|(_, rows)| rows));
             }
         }
-        Ok(document_input(Tensor::f_cat(&all, 0)?, &examples))
+        Ok(read.with_rows(Tensor::f_cat(&all, 0)?))
     }
 }
 
