@@ -19,7 +19,7 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use once_cell::sync::OnceCell;
 
-pub(crate) use gather::Gather;
+pub(crate) use gather::{Gather, Service};
 pub(crate) use panics::guarded;
 pub use share::share;
 
@@ -76,6 +76,11 @@ thread_local! {
     static WORKER: Cell<i32> = const { Cell::new(0) };
 }
 
+/// Whether a worker asks: one that waited for another could wait for itself.
+fn on_worker() -> bool {
+    WORKER.try_with(Cell::get).unwrap_or(0) != 0
+}
+
 /// Runs `job` on a worker and waits for it. A panic in it is an error.
 pub fn run<T: Send>(job: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     let mut results = run_all(vec![job])?;
@@ -105,8 +110,7 @@ where
     T: Send,
     F: FnOnce() -> Result<T> + Send,
 {
-    // A worker that waited for another worker could wait for itself.
-    if WORKER.try_with(Cell::get).unwrap_or(0) != 0 {
+    if on_worker() {
         return jobs.into_iter().map(guarded).collect();
     }
     let engine = engine()?;

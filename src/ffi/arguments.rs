@@ -49,11 +49,33 @@ impl<T> Out<*mut T> {
 impl Out<*mut c_char> {
     /// Hands JSON over to the caller. JSON escapes NUL.
     pub(super) fn json(self, value: &impl Serialize) -> Result<()> {
-        let json = serde_json::to_vec(value).map_err(|e| Error::Internal(e.to_string()))?;
+        self.text(json(value)?)
+    }
+
+    /// Hands arrays over as one.
+    pub(super) fn json_arrays(self, arrays: &[Vec<u8>]) -> Result<()> {
+        let mut all = Vec::with_capacity(arrays.iter().map(Vec::len).sum::<usize>() + 2);
+        all.push(b'[');
+        for array in arrays {
+            let items = array.get(1..array.len().saturating_sub(1)).unwrap_or_default();
+            if all.len() > 1 && !items.is_empty() {
+                all.push(b',');
+            }
+            all.extend_from_slice(items);
+        }
+        all.push(b']');
+        self.text(all)
+    }
+
+    fn text(self, json: Vec<u8>) -> Result<()> {
         let json = CString::new(json).map_err(|e| Error::Internal(e.to_string()))?;
         self.write(json.into_raw());
         Ok(())
     }
+}
+
+pub(super) fn json(value: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|e| Error::Internal(e.to_string()))
 }
 
 fn null(name: &str) -> Error {

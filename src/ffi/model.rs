@@ -2,7 +2,7 @@ use std::ffi::c_char;
 
 use serde::Deserialize;
 
-use super::arguments::{Out, free, guard, options, path, required, slice, text, texts};
+use super::arguments::{Out, free, guard, json, options, path, required, slice, text, texts};
 use super::cancel::token;
 use super::{hmtl_cancel, hmtl_dataset, hmtl_error, hmtl_str};
 use crate::metric::Singletons;
@@ -16,9 +16,9 @@ pub struct hmtl_model(pub(super) Model);
 /// directory that the environment's HMTL_MODEL names, or else `share/hmtl/models/default` of the
 /// installation. Options: `device` ("cpu", "cuda", "cuda:1"), `tasks` (only these are loaded, one at
 /// least), `plain` (true: work through LibTorch alone; the library's own layers for CPUs with AVX2 are
-/// several times faster and give the same but for rounding), `compute` ("float32", or "bf16": embedders
-/// and encoders compute in half the memory, and on a GPU faster, with scores that differ in the
-/// second or third decimal): `{"device":"cpu","tasks":["ner","coref"]}`.
+/// several times faster and give the same but for rounding), `compute` ("float32", or "bf16": embedders,
+/// and encoders where that is on a CPU, compute in half the memory, with scores that differ in the
+/// third decimal): `{"device":"cpu","tasks":["ner","coref"]}`.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn hmtl_model_load(
@@ -114,7 +114,8 @@ pub unsafe extern "C" fn hmtl_model_annotate_batch(
             let texts = self::texts(texts, count, "texts")?;
             (model, texts, options(options_json)?, token(cancel), Out::new(out_json, "out_json")?)
         };
-        out.json(&model.0.annotate_batch(&texts, &options, &cancel)?)
+        let pieces = model.0.annotate_texts(&texts, &options, &cancel, |docs| json(&docs))?;
+        out.json_arrays(&pieces)
     })
 }
 

@@ -1,6 +1,6 @@
 //! Means of rows over spans, by differences of running sums.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::Result;
 
@@ -8,7 +8,14 @@ use crate::Result;
 /// sums would lose too much in single precision.
 pub(super) fn running_sums(rows: &Tensor) -> Result<Tensor> {
     let first = Tensor::f_zeros([1, rows.size()[1]], (Kind::Double, rows.device()))?;
-    Ok(Tensor::f_cat(&[first, rows.f_cumsum(0, Kind::Double)?], 0)?)
+    let sums = match rows.device() {
+        Device::Cpu => rows.f_cumsum(0, Kind::Double)?,
+        // A GPU gives each column to one thread, unless the columns lie along memory.
+        _ => {
+            rows.f_transpose(0, 1)?.f_contiguous()?.f_cumsum(1, Kind::Double)?.f_transpose(0, 1)?
+        }
+    };
+    Ok(Tensor::f_cat(&[first, sums], 0)?)
 }
 
 /// Sums of the rows from `first` up to `last`: (spans, D), double.

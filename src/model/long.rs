@@ -3,7 +3,8 @@
 //! same to the last digit in whatever part it is.
 
 use super::annotate::{Found, check};
-use super::shared::{Shared, in_unit, only};
+use super::serve::{in_unit, only};
+use super::shared::Shared;
 use super::{AnnotateOptions, Model, Network};
 use crate::feature::Example;
 use crate::{Cancel, Document, Result, engine};

@@ -14,6 +14,7 @@ mod long;
 mod losses;
 mod network;
 mod passages;
+mod serve;
 mod shared;
 pub(crate) mod weights;
 

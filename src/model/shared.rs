@@ -9,18 +9,12 @@ use serde_json::{Value, json};
 use tch::Device;
 
 use super::default::default_dir;
-use super::{AnnotateOptions, Bundle, Card, Parts, Precision};
+use super::serve::Request;
+use super::{Bundle, Card, Parts, Precision};
 use crate::config::{ModelConfig, TaskKind};
 use crate::engine::Gather;
 use crate::feature::Vocabularies;
-use crate::text::{to_unit, tokenize};
-use crate::{Cancel, Document, Error, OffsetUnit, Result, device, engine};
-
-const PIECE_TOKENS: usize = 600;
-const PIECES_PER_WORKER: usize = 4;
-/// Callers with at most so many tokens are served together, up to so many.
-const FEW_TOKENS: usize = 300;
-const TOKENS_TOGETHER: usize = 1200;
+use crate::{Document, Error, Result, device, engine};
 
 /// How to load a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,14 +31,14 @@ pub struct LoadOptions {
     pub compute: Compute,
 }
 
-/// What embedders and encoders compute in; heads always compute in single precision.
+/// What embedders and encoders compute in; heads always compute in single precision, and so do encoders on a GPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Compute {
     #[default]
     Float32,
-    /// Half the memory and, on a GPU, several times the speed, with scores that differ in the second or third
-    /// decimal. Most CPUs are slower with it. What is saved is not rounded.
+    /// Half the memory, with scores that differ in the third decimal. No faster where it was measured, and slower on
+    /// most CPUs (docs/performance.md). What is saved is not rounded.
     Bf16,
 }
 
@@ -73,18 +67,10 @@ impl Default for LoadOptions {
 pub struct Model {
     weights: Arc<Weights>,
     /// The requests of callers with little text.
-    small: Arc<Gather<Request, Vec<Document>>>,
+    pub(super) small: Arc<Gather<Request, Vec<Document>>>,
     device: String,
     /// The tasks that were asked for; the others serve them.
     tasks: Vec<String>,
-}
-
-/// What one caller wants.
-#[derive(Debug)]
-struct Request {
-    docs: Vec<Document>,
-    options: AnnotateOptions,
-    cancel: Cancel,
 }
 
 /// The network, freed by a worker.
@@ -160,115 +146,6 @@ impl Model {
         default_dir()
     }
 
-    /// Annotates a text.
-    pub fn annotate(&self, text: &str, options: &AnnotateOptions) -> Result<Document> {
-        only(self.annotate_batch(&[text], options, &Cancel::new())?)
-    }
-
-    /// Annotates texts; the result of each does not depend on the others.
-    pub fn annotate_batch<S: AsRef<str>>(
-        &self,
-        texts: &[S],
-        options: &AnnotateOptions,
-        cancel: &Cancel,
-    ) -> Result<Vec<Document>> {
-        let mut docs = Vec::with_capacity(texts.len());
-        for text in texts {
-            cancel.check()?;
-            docs.push(tokenize(text.as_ref()));
-        }
-        self.annotate_documents(&docs, options, cancel)
-    }
-
-    /// Annotates a text that comes in sentences of tokens. The text of the result has a space
-    /// between tokens and a line for each sentence.
-    pub fn annotate_tokens<S: AsRef<str>>(
-        &self,
-        sentences: &[Vec<S>],
-        options: &AnnotateOptions,
-    ) -> Result<Document> {
-        if sentences.iter().flatten().any(|t| t.as_ref().is_empty()) {
-            return Err(Error::invalid("a token is empty"));
-        }
-        let doc = Document::from_sentences(sentences);
-        only(self.annotate_documents(&[doc], options, &Cancel::new())?)
-    }
-
-    /// Annotates documents as they are tokenized; annotations that they have are dropped. The
-    /// workers share the documents.
-    pub fn annotate_documents(
-        &self,
-        docs: &[Document],
-        options: &AnnotateOptions,
-        cancel: &Cancel,
-    ) -> Result<Vec<Document>> {
-        if let Some(score) = options.min_score.filter(|s| !(0.0..=1.0).contains(s)) {
-            return Err(Error::invalid(format!("min_score must be from 0 to 1, not {score}")));
-        }
-        let tasks = Some(options.tasks.as_ref().unwrap_or(&self.tasks).clone());
-        let options = &AnnotateOptions { tasks, ..options.clone() };
-        let shared = self.shared()?;
-        if docs.is_empty() {
-            // Wrong options are wrong for no documents, too.
-            shared.0.network().config().restrict(options.tasks.as_deref().unwrap_or_default())?;
-            return Ok(Vec::new());
-        }
-        let tokens: usize = docs.iter().map(|doc| doc.tokens.len()).sum();
-        if tokens <= FEW_TOKENS && shared.0.gathers() {
-            return self.annotate_with_others(shared, docs, options, cancel);
-        }
-        if let [doc] = docs
-            && let Some(doc) = self.annotate_in_parts(shared, doc, options, cancel)?
-        {
-            return Ok(vec![doc]);
-        }
-        let job = |docs| {
-            // Captured whole: a part of it would not be `Sync`.
-            let shared: &Shared = shared;
-            move || {
-                cancel.check()?;
-                let docs = shared.0.network().annotate(docs, options, cancel)?;
-                Ok(in_unit(docs, options.offsets))
-            }
-        };
-        let chunks = chunks(docs, pieces(docs, engine::workers()?));
-        Ok(engine::run_all(chunks.into_iter().map(job).collect())?.concat())
-    }
-
-    /// Annotates little text together with what other callers want meanwhile.
-    fn annotate_with_others(
-        &self,
-        shared: &Shared,
-        docs: &[Document],
-        options: &AnnotateOptions,
-        cancel: &Cancel,
-    ) -> Result<Vec<Document>> {
-        let size = |request: &Request| request.docs.iter().map(|d| d.tokens.len()).sum::<usize>();
-        let fits = |before: &[Request], next: &Request| {
-            before.iter().all(|request| request.options == next.options)
-                && before.iter().map(size).sum::<usize>() + size(next) <= TOKENS_TOGETHER
-        };
-        let serve = |requests: &[Request]| {
-            // Captured whole: a part of it would not be `Sync`.
-            let shared: &Shared = shared;
-            let (cancel, none) = match requests {
-                [only] => (&only.cancel, None),
-                // None stops the work of the others; alone, each is asked whether it still wants its own.
-                _ => (&Cancel::new(), requests.iter().find(|r| r.cancel.is_triggered())),
-            };
-            none.map_or(Ok(()), |request| request.cancel.check())?;
-            cancel.check()?;
-            let Some(Request { options, .. }) = requests.first() else { return Ok(Vec::new()) };
-            let docs: Vec<&Document> = requests.iter().flat_map(|r| &r.docs).collect();
-            let docs = shared.0.network().annotate(&docs, options, cancel)?;
-            let mut docs = in_unit(docs, options.offsets).into_iter();
-            Ok(requests.iter().map(|r| docs.by_ref().take(r.docs.len()).collect()).collect())
-        };
-        let request =
-            Request { docs: docs.to_vec(), options: options.clone(), cancel: cancel.clone() };
-        self.small.run(request, fits, serve)
-    }
-
     /// The tasks that were loaded, lowest in the hierarchy first.
     pub fn tasks(&self) -> &[String] {
         &self.tasks
@@ -315,65 +192,7 @@ impl Model {
         }))
     }
 
-    fn shared(&self) -> Result<&Shared> {
+    pub(super) fn shared(&self) -> Result<&Shared> {
         self.weights.0.as_ref().ok_or_else(|| Error::Internal("the model was freed".into()))
-    }
-}
-
-pub(super) fn in_unit(docs: Vec<Document>, unit: OffsetUnit) -> Vec<Document> {
-    match unit {
-        OffsetUnit::Byte => docs,
-        unit => docs.iter().map(|doc| to_unit(doc, unit)).collect(),
-    }
-}
-
-pub(super) fn only(mut docs: Vec<Document>) -> Result<Document> {
-    docs.pop().ok_or_else(|| Error::Internal("no document for a text".into()))
-}
-
-/// Into how many pieces the workers share `docs`: some for each, since equal numbers of tokens are not equal work, but
-/// none so small that it is more work by itself.
-fn pieces(docs: &[Document], workers: usize) -> usize {
-    let tokens: usize = docs.iter().map(|doc| doc.tokens.len()).sum();
-    match workers {
-        0 | 1 => 1,
-        _ => (tokens / PIECE_TOKENS).clamp(workers, PIECES_PER_WORKER * workers),
-    }
-}
-
-/// Cuts `docs` into at most `count` runs of about as many tokens.
-fn chunks(docs: &[Document], count: usize) -> Vec<&[Document]> {
-    // An empty document still is some work.
-    let size = |doc: &Document| doc.tokens.len() + 1;
-    let total: usize = docs.iter().map(size).sum();
-    let share = total.div_ceil(count.max(1));
-    let mut chunks = Vec::new();
-    let (mut start, mut tokens) = (0, 0);
-    for (at, doc) in docs.iter().enumerate() {
-        tokens += size(doc);
-        if tokens >= share {
-            chunks.push(&docs[start..=at]);
-            (start, tokens) = (at + 1, 0);
-        }
-    }
-    if start < docs.len() {
-        chunks.push(&docs[start..]);
-    }
-    chunks
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chunks_cover_all_documents_in_order() {
-        let doc = |n: usize| Document::from_sentences(&[vec!["x"; n]]);
-        let docs: Vec<Document> = [5, 0, 1, 9, 2, 2, 30, 1].map(doc).into();
-        for count in 1..12 {
-            let chunks = chunks(&docs, count);
-            assert!(chunks.len() <= count);
-            assert_eq!(chunks.concat(), docs);
-        }
     }
 }

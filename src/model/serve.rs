@@ -1,0 +1,232 @@
+//! How the workers serve callers: many texts in pieces, one long document in parts ([`super::long`]), little text
+//! of several callers together.
+
+use super::shared::Shared;
+use super::{AnnotateOptions, Model};
+use crate::engine::Service;
+use crate::text::{to_unit, tokenize};
+use crate::{Cancel, Document, Error, OffsetUnit, Result, engine};
+
+/// No piece has fewer tokens: it would be more work by itself.
+const PIECE_TOKENS: usize = 600;
+const PIECES_PER_WORKER: usize = 4;
+/// Of prose, about, a space among them.
+const BYTES_PER_TOKEN: usize = 5;
+/// Callers with at most so many tokens are served together, up to so many.
+const FEW_TOKENS: usize = 300;
+const TOKENS_TOGETHER: usize = 1200;
+/// And on a GPU, which takes the same time for little text and for more. There two workers serve: one is at the text
+/// while the other is on the GPU, where more would stand in each other's way.
+const GPU_TOKENS_TOGETHER: usize = 8192;
+const GPU_SERVERS: usize = 2;
+
+/// What one caller wants.
+#[derive(Debug)]
+pub(super) struct Request {
+    docs: Vec<Document>,
+    options: AnnotateOptions,
+    cancel: Cancel,
+}
+
+impl Model {
+    /// Annotates a text.
+    pub fn annotate(&self, text: &str, options: &AnnotateOptions) -> Result<Document> {
+        only(self.annotate_batch(&[text], options, &Cancel::new())?)
+    }
+
+    /// Annotates texts; the result of each does not depend on the others.
+    pub fn annotate_batch<S: AsRef<str> + Sync>(
+        &self,
+        texts: &[S],
+        options: &AnnotateOptions,
+        cancel: &Cancel,
+    ) -> Result<Vec<Document>> {
+        let pieces = self.annotate_texts(texts, options, cancel, Ok)?;
+        Ok(pieces.into_iter().flatten().collect())
+    }
+
+    /// The same in pieces, in their order: what `finish` makes of the documents of each. Workers do all of it, from
+    /// the text on: what is left to the caller alone would be the whole cost on a GPU.
+    pub(crate) fn annotate_texts<S: AsRef<str> + Sync, T: Send>(
+        &self,
+        texts: &[S],
+        options: &AnnotateOptions,
+        cancel: &Cancel,
+        finish: impl Fn(Vec<Document>) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        let tokenized = |texts: &[S]| -> Result<Vec<Document>> {
+            let one = |text: &S| cancel.check().map(|()| tokenize(text.as_ref()));
+            texts.iter().map(one).collect()
+        };
+        // An empty text still is some work.
+        let size = |text: &S| text.as_ref().len() / BYTES_PER_TOKEN + 1;
+        let tokens = texts.iter().map(size).sum();
+        if texts.len() == 1 || tokens <= FEW_TOKENS {
+            let docs = self.annotate_documents(&tokenized(texts)?, options, cancel)?;
+            return Ok(vec![finish(docs)?]);
+        }
+        let (shared, options) = (self.shared()?, &self.checked(options)?);
+        let job = |texts| {
+            // Captured whole: a part of it would not be `Sync`.
+            let (shared, tokenized, finish): (&Shared, _, _) = (shared, &tokenized, &finish);
+            move || finish(annotated(shared, &tokenized(texts)?, options, cancel)?)
+        };
+        let pieces = chunks(texts, size, pieces(tokens, engine::workers()?));
+        engine::run_all(pieces.into_iter().map(job).collect())
+    }
+
+    /// Annotates a text that comes in sentences of tokens. The text of the result has a space
+    /// between tokens and a line for each sentence.
+    pub fn annotate_tokens<S: AsRef<str>>(
+        &self,
+        sentences: &[Vec<S>],
+        options: &AnnotateOptions,
+    ) -> Result<Document> {
+        if sentences.iter().flatten().any(|t| t.as_ref().is_empty()) {
+            return Err(Error::invalid("a token is empty"));
+        }
+        let doc = Document::from_sentences(sentences);
+        only(self.annotate_documents(&[doc], options, &Cancel::new())?)
+    }
+
+    /// Annotates documents as they are tokenized; annotations that they have are dropped. The
+    /// workers share the documents.
+    pub fn annotate_documents(
+        &self,
+        docs: &[Document],
+        options: &AnnotateOptions,
+        cancel: &Cancel,
+    ) -> Result<Vec<Document>> {
+        let (shared, options) = (self.shared()?, &self.checked(options)?);
+        if docs.is_empty() {
+            // Wrong options are wrong for no documents, too.
+            shared.0.network().config().restrict(options.tasks.as_deref().unwrap_or_default())?;
+            return Ok(Vec::new());
+        }
+        let tokens: usize = docs.iter().map(|doc| doc.tokens.len()).sum();
+        if tokens <= FEW_TOKENS && shared.0.gathers() {
+            return self.annotate_with_others(shared, docs, options, cancel);
+        }
+        if let [doc] = docs
+            && let Some(doc) = self.annotate_in_parts(shared, doc, options, cancel)?
+        {
+            return Ok(vec![doc]);
+        }
+        let job = |docs| {
+            // Captured whole: a part of it would not be `Sync`.
+            let shared: &Shared = shared;
+            move || annotated(shared, docs, options, cancel)
+        };
+        let size = |doc: &Document| doc.tokens.len() + 1;
+        let pieces = chunks(docs, size, pieces(tokens, engine::workers()?));
+        let docs = engine::run_all(pieces.into_iter().map(job).collect())?;
+        Ok(docs.into_iter().flatten().collect())
+    }
+
+    /// The options with the tasks that are meant.
+    fn checked(&self, options: &AnnotateOptions) -> Result<AnnotateOptions> {
+        if let Some(score) = options.min_score.filter(|s| !(0.0..=1.0).contains(s)) {
+            return Err(Error::invalid(format!("min_score must be from 0 to 1, not {score}")));
+        }
+        let tasks = options.tasks.as_deref().unwrap_or(self.tasks()).to_vec();
+        Ok(AnnotateOptions { tasks: Some(tasks), ..options.clone() })
+    }
+
+    /// Annotates little text together with what other callers want meanwhile.
+    fn annotate_with_others(
+        &self,
+        shared: &Shared,
+        docs: &[Document],
+        options: &AnnotateOptions,
+        cancel: &Cancel,
+    ) -> Result<Vec<Document>> {
+        let (together, workers) = match shared.0.network().device().is_cuda() {
+            true => (GPU_TOKENS_TOGETHER, GPU_SERVERS),
+            false => (TOKENS_TOGETHER, engine::workers()?),
+        };
+        let size = |request: &Request| request.docs.iter().map(|d| d.tokens.len()).sum::<usize>();
+        let fits = move |before: &[Request], next: &Request| {
+            before.iter().all(|request| request.options == next.options)
+                && before.iter().map(size).sum::<usize>() + size(next) <= together
+        };
+        let model = self.clone();
+        let serve = move |requests: &[Request]| {
+            let (cancel, none) = match requests {
+                [only] => (&only.cancel, None),
+                // None stops the work of the others; alone, each is asked whether it still wants its own.
+                _ => (&Cancel::new(), requests.iter().find(|r| r.cancel.is_triggered())),
+            };
+            none.map_or(Ok(()), |request| request.cancel.check())?;
+            let Some(Request { options, .. }) = requests.first() else { return Ok(Vec::new()) };
+            let docs: Vec<&Document> = requests.iter().flat_map(|r| &r.docs).collect();
+            let mut docs = annotated(model.shared()?, &docs, options, cancel)?.into_iter();
+            Ok(requests.iter().map(|r| docs.by_ref().take(r.docs.len()).collect()).collect())
+        };
+        let request =
+            Request { docs: docs.to_vec(), options: options.clone(), cancel: cancel.clone() };
+        self.small.run(request, Service { workers, fits, serve })
+    }
+}
+
+/// What a worker makes of documents.
+fn annotated<D: std::borrow::Borrow<Document>>(
+    shared: &Shared,
+    docs: &[D],
+    options: &AnnotateOptions,
+    cancel: &Cancel,
+) -> Result<Vec<Document>> {
+    cancel.check()?;
+    Ok(in_unit(shared.0.network().annotate(docs, options, cancel)?, options.offsets))
+}
+
+pub(super) fn in_unit(docs: Vec<Document>, unit: OffsetUnit) -> Vec<Document> {
+    match unit {
+        OffsetUnit::Byte => docs,
+        unit => docs.iter().map(|doc| to_unit(doc, unit)).collect(),
+    }
+}
+
+pub(super) fn only(mut docs: Vec<Document>) -> Result<Document> {
+    docs.pop().ok_or_else(|| Error::Internal("no document for a text".into()))
+}
+
+/// Into how many pieces the workers share `tokens`: some for each, since equal numbers of tokens are not equal work.
+fn pieces(tokens: usize, workers: usize) -> usize {
+    match workers {
+        0 | 1 => 1,
+        _ => (tokens / PIECE_TOKENS).clamp(workers, PIECES_PER_WORKER * workers),
+    }
+}
+
+/// Cuts `items` into at most `count` runs of about one size.
+fn chunks<T>(items: &[T], size: impl Fn(&T) -> usize, count: usize) -> Vec<&[T]> {
+    let share = items.iter().map(&size).sum::<usize>().div_ceil(count.max(1));
+    let mut chunks = Vec::new();
+    let (mut start, mut filled) = (0, 0);
+    for (at, item) in items.iter().enumerate() {
+        filled += size(item);
+        if filled >= share {
+            chunks.push(&items[start..=at]);
+            (start, filled) = (at + 1, 0);
+        }
+    }
+    if start < items.len() {
+        chunks.push(&items[start..]);
+    }
+    chunks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_cover_all_in_order() {
+        let items = ["12345", "", "1", "123456789", "12", "12", "a long one of many letters", "1"];
+        for count in 1..12 {
+            let chunks = chunks(&items, |item| item.len() + 1, count);
+            assert!(chunks.len() <= count);
+            assert_eq!(chunks.concat(), items);
+        }
+    }
+}
