@@ -234,9 +234,9 @@ void hmtl_cancel_free(hmtl_cancel *cancel);
  * directory that the environment's HMTL_MODEL names, or else `share/hmtl/models/default` of the
  * installation. Options: `device` ("cpu", "cuda", "cuda:1"), `tasks` (only these are loaded, one at
  * least), `plain` (true: work through LibTorch alone; the library's own layers for CPUs with AVX2 are
- * several times faster and give the same but for rounding), `compute` ("float32", or "bf16": embedders
- * and encoders compute in half the memory, and on a GPU faster, with scores that differ in the
- * second or third decimal): `{"device":"cpu","tasks":["ner","coref"]}`.
+ * several times faster and give the same but for rounding), `compute` ("float32", or "bf16": embedders,
+ * and encoders where that is on a CPU, compute in half the memory, with scores that differ in the
+ * third decimal): `{"device":"cpu","tasks":["ner","coref"]}`.
  */
 HMTL_MUST_USE
 hmtl_error *hmtl_model_load(const char *dir,

@@ -25,6 +25,9 @@ const TORCH: (u8, u8) = (2, 11);
 /// Why there is no CUDA; `None` when it was loaded.
 static CUDA: OnceCell<Option<String>> = OnceCell::new();
 
+/// Whether LSTMs on a GPU compute in full precision.
+static FULL_PRECISION: OnceCell<bool> = OnceCell::new();
+
 /// Checks LibTorch and loads CUDA if it is there: once, before any other use of LibTorch.
 pub fn init() -> Result<()> {
     CUDA.get_or_try_init(|| {
@@ -62,6 +65,7 @@ pub fn parse(name: &str) -> Result<Device> {
     if index >= count {
         return Err(Error::Device(format!("{name} is not there: {count} CUDA devices were found")));
     }
+    FULL_PRECISION.get_or_try_init(|| engine::run(|| Ok(compute_in_full_precision())))?;
     Ok(Device::Cuda(index))
 }
 
@@ -118,6 +122,30 @@ fn check_torch() -> Result<()> {
         "this process has loaded LibTorch {found} ({}); hmtl needs {major}.{minor}",
         loaded(CPU_LIBRARY).unwrap_or_else(|| CPU_LIBRARY.into()).display()
     )))
+}
+
+/// Unless told otherwise, LibTorch lets cuDNN round to ten bits what LSTMs multiply (TF32): scores would differ from
+/// those of a CPU in the fourth decimal, and a few decisions with them. Whether it could be told; only its C++ can.
+fn compute_in_full_precision() -> bool {
+    type Context = unsafe extern "C" fn() -> *mut c_void;
+    type Set = unsafe extern "C" fn(*mut c_void, c_int, c_int, c_int);
+    // `at::Float32Backend::CUDA`, `at::Float32Op::RNN`, `at::Float32Precision::IEEE`
+    let (cuda, rnn, ieee) = (1, 2, 1);
+    let names =
+        [c"_ZN2at13globalContextEv", c"_ZN2at7Context19setFloat32PrecisionENS_14Float32BackendENS_9Float32OpENS_16Float32PrecisionE"];
+    // SAFETY: lookups by name among the loaded libraries.
+    let [context, set] =
+        names.map(|name| unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) });
+    if context.is_null() || set.is_null() {
+        log::warn!("this LibTorch cannot be told to compute LSTMs in full precision");
+        return false;
+    }
+    // SAFETY: declared so in `ATen/Context.h` of the LibTorch that `check_torch` found; the context lives for ever.
+    unsafe {
+        let context = std::mem::transmute::<*mut c_void, Context>(context)();
+        std::mem::transmute::<*mut c_void, Set>(set)(context, cuda, rnn, ieee);
+    }
+    true
 }
 
 fn cuda_count() -> usize {
@@ -238,6 +266,11 @@ mod tests {
             assert!(matches!(error, Error::InvalidArgument(_)), "{name}: {error}");
             assert!(error.to_string().contains(name));
         }
+    }
+
+    #[test]
+    fn this_torch_can_be_told_to_compute_in_full_precision() {
+        assert!(compute_in_full_precision());
     }
 
     #[test]

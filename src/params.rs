@@ -15,7 +15,8 @@ use crate::{Error, Result, cpu};
 pub(crate) const ROW_SCALES: &str = ".scale";
 
 /// What the parameters of embedders and encoders begin with.
-const ENCODING: [&str; 2] = ["embedding.", "encoders."];
+const EMBEDDERS: &str = "embedding.";
+const ENCODERS: &str = "encoders.";
 
 /// How a new tensor is filled. Fans are those of a matrix `(out, in, ...)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -88,10 +89,12 @@ impl Params {
         self.plain()
     }
 
-    /// What the tensor `name` is given as.
+    /// What the tensor `name` is given as. cuDNN has LSTMs in single precision and not in bfloat16, in which LibTorch
+    /// would take the steps one by one.
     fn kind_of(&self, name: &str, tensor: &Tensor) -> Kind {
-        let encodes = ENCODING.iter().any(|first| name.starts_with(first));
-        if encodes && tensor.kind() == Kind::Float { self.kind } else { tensor.kind() }
+        let encodes = name.starts_with(ENCODERS) && self.device == Device::Cpu;
+        let of_kind = encodes || name.starts_with(EMBEDDERS);
+        if of_kind && tensor.kind() == Kind::Float { self.kind } else { tensor.kind() }
     }
 
     /// Whether layers may work with a copy of their weights that suits this CPU.

@@ -115,10 +115,11 @@ fn send(tensors: &mut [&mut Tensor], device: Device) -> Result<()> {
     Ok(())
 }
 
-/// A copy on the device. LibTorch keeps pinned memory until the copy from it is done.
+/// A copy on the device. LibTorch keeps pinned memory until the copy from it is done. (`pin_memory` itself would
+/// print that its argument is out of use.)
 #[expect(clippy::disallowed_methods, reason = "the one place")]
 fn across(bytes: Tensor, device: Device) -> Result<Tensor> {
-    let bytes = if device.is_cuda() { bytes.f_pin_memory(device)? } else { bytes };
+    let bytes = if device.is_cuda() { bytes.f_internal_pin_memory(device)? } else { bytes };
     Ok(bytes.f_to_device_(device, Kind::Uint8, true, false)?)
 }
 

@@ -34,7 +34,7 @@ type LoadOptions struct {
 	Device  string   `json:"device,omitempty"`  // "cpu", "cuda", "cuda:1"; "" is the CPU
 	Tasks   []string `json:"tasks,omitempty"`   // only these; nil means all
 	Plain   bool     `json:"plain,omitempty"`   // work through LibTorch alone: slower, the same but for rounding
-	Compute string   `json:"compute,omitempty"` // what embedders and encoders compute in: "float32", or "bf16", which a GPU does faster
+	Compute string   `json:"compute,omitempty"` // what embedders and encoders compute in: "float32", or "bf16", in half the memory
 	// Raw, unless nil, is passed in place of the other fields.
 	Raw json.RawMessage `json:"-"`
 }
