@@ -6,7 +6,8 @@
 //!
 //! TEXT is a file of prose that sentences and documents of all lengths are cut from. Times are medians; the
 //! unit beside them is what machines are compared by: one padded bidirectional LSTM from 200 to 64 over
-//! 32 x 30 tokens, by LibTorch on one thread.
+//! 32 x 30 tokens, by LibTorch on one thread. `HMTL_BENCH_LOAD` holds options to load with, as
+//! `{"device":"cuda"}`; `HMTL_BENCH_PACE` is a factor of the time for each figure.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char};
@@ -26,11 +27,12 @@ use tch::{Device, Kind, Tensor};
 type Section = (&'static str, fn(&Bench) -> Value);
 
 /// In the order they are run.
-const SECTIONS: [Section; 9] = [
+const SECTIONS: [Section; 10] = [
     ("load", load),
     ("sentence", sentences),
     ("tasks", tasks),
     ("batch", batch),
+    ("bulk", bulk),
     ("document", documents),
     ("callers", callers),
     ("memory", memory),
@@ -38,7 +40,7 @@ const SECTIONS: [Section; 9] = [
     ("flat", flat),
 ];
 /// These are run only when they are named: they take minutes.
-const ON_DEMAND: [&str; 2] = ["long", "flat"];
+const ON_DEMAND: [&str; 3] = ["bulk", "long", "flat"];
 
 struct Bench {
     model: *const hmtl_model,
@@ -68,10 +70,12 @@ fn main() {
         .map(|s| (s.last_token - s.first_token, doc.text[s.start..s.end].to_owned()))
         .collect();
     sentences.sort_by_key(|(tokens, _)| *tokens);
+    // Finds GPUs, which LibTorch must know before its first operation.
+    let devices = hmtl::device::list().expect("devices");
     let unit = unit();
     let model = load_model(dir.as_deref());
     let bench = Bench { model, dir, sentences, tokens: doc.tokens.len(), text };
-    let mut results = json!({"unit_ms": unit * 1e3, "workers": env::var("HMTL_WORKERS").ok()});
+    let mut results = json!({"devices": devices, "unit_ms": unit * 1e3, "workers": env::var("HMTL_WORKERS").ok()});
     for (name, section) in SECTIONS {
         let by_default = wanted.is_empty() && !ON_DEMAND.contains(&name);
         if by_default || wanted.iter().any(|w| w == name) {
@@ -113,8 +117,10 @@ fn check(error: *mut hmtl_error) {
 
 fn load_model(dir: Option<&CStr>) -> *const hmtl_model {
     let mut model = null_mut();
+    let options = env::var("HMTL_BENCH_LOAD").ok().map(|o| CString::new(o).expect("options"));
+    let [dir, options] = [dir, options.as_deref()].map(|s| s.map_or(null(), CStr::as_ptr));
     // SAFETY: as the header says.
-    check(unsafe { hmtl_model_load(dir.map_or(null(), CStr::as_ptr), null(), &mut model) });
+    check(unsafe { hmtl_model_load(dir, options, &mut model) });
     model
 }
 
@@ -172,6 +178,8 @@ impl Bench {
 
 /// Seconds of calls of `f` with 0, 1, 2 and so on: at least `least` and for `time`, after some to warm up.
 fn times(time: Duration, least: usize, mut f: impl FnMut(usize)) -> Vec<f64> {
+    let pace = env::var("HMTL_BENCH_PACE").map_or(1.0, |p| p.parse().expect("a number"));
+    let time = time.mul_f64(pace);
     // What takes a minute needs no warming up.
     if least > 1 {
         (0..least.min(8)).for_each(&mut f);
@@ -267,6 +275,24 @@ fn batch(bench: &Bench) -> Value {
         "mixed": {"texts": texts.len(), "figures": latency(tokens as f64, &seconds)},
         "alike": {"texts": 32, "figures": latency(32.0 * mean, &alike)},
     })
+}
+
+/// As many sentences in one call as fill a GPU.
+fn bulk(bench: &Bench) -> Value {
+    let count = env::var("HMTL_BENCH_BULK").map_or(16_384, |n| n.parse().expect("a number"));
+    // In the order of the text, which is no order of lengths.
+    let doc = tokenize(&bench.text);
+    let all: Vec<(usize, &str)> = doc
+        .sentences
+        .iter()
+        .map(|s| (s.last_token - s.first_token, &doc.text[s.start..s.end]))
+        .cycle()
+        .take(count)
+        .collect();
+    let tokens: usize = all.iter().map(|(n, _)| n).sum();
+    let texts: Vec<&str> = all.iter().map(|(_, s)| *s).collect();
+    let seconds = times(Duration::from_secs(5), 2, |_| bench.annotate_batch(&texts));
+    json!({"texts": texts.len(), "figures": latency(tokens as f64, &seconds)})
 }
 
 /// Documents from a paragraph to a book.

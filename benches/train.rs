@@ -5,7 +5,8 @@
 //! ```
 //!
 //! A step learns from all of the document, which has annotations of all tasks, going on from the weights of MODEL
-//! without dropout, so that the first loss tells whether a peer does the same.
+//! without dropout, so that the first loss tells whether a peer does the same. `HMTL_BENCH_DEVICE` names a device,
+//! `HMTL_BENCH_PACE` is a factor of the time for each figure.
 
 use std::ffi::{CStr, CString, c_char};
 use std::path::Path;
@@ -47,6 +48,7 @@ fn measure(task: &str, data: &Path, model: &Path) -> Value {
         "model": config,
         "training": {
             "seed": 1, "epochs": 1, "threads": 1, "steps_per_epoch": 100_000,
+            "device": env::var("HMTL_BENCH_DEVICE").unwrap_or_else(|_| "cpu".into()),
             "sampling": {"type": "proportional"},
             "optimizer": {"type": "adam", "learning_rate": 1e-4},
             "tasks": {task: {"train": source, "batch_size": 100_000}},
@@ -59,7 +61,8 @@ fn measure(task: &str, data: &Path, model: &Path) -> Value {
     let first = step(trainer);
     let mut seconds = Vec::new();
     let start = Instant::now();
-    while seconds.len() < 8 || start.elapsed() < Duration::from_secs(8) {
+    let pace = env::var("HMTL_BENCH_PACE").map_or(1.0, |p| p.parse().expect("a number"));
+    while seconds.len() < 8 || start.elapsed() < Duration::from_secs(8).mul_f64(pace) {
         let before = Instant::now();
         step(trainer);
         seconds.push(before.elapsed().as_secs_f64());
