@@ -190,11 +190,12 @@ pub(super) fn only(mut docs: Vec<Document>) -> Result<Document> {
     docs.pop().ok_or_else(|| Error::Internal("no document for a text".into()))
 }
 
-/// Into how many pieces the workers share `tokens`: some for each, since equal numbers of tokens are not equal work.
+/// Into how many pieces the workers share `tokens`: some for each, since equal numbers of tokens are not equal work,
+/// and as many for one as for another.
 fn pieces(tokens: usize, workers: usize) -> usize {
     match workers {
         0 | 1 => 1,
-        _ => (tokens / PIECE_TOKENS).clamp(workers, PIECES_PER_WORKER * workers),
+        _ => (tokens / PIECE_TOKENS / workers).clamp(1, PIECES_PER_WORKER) * workers,
     }
 }
 
@@ -219,6 +220,13 @@ fn chunks<T>(items: &[T], size: impl Fn(&T) -> usize, count: usize) -> Vec<&[T]>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_worker_has_as_many_pieces_as_another() {
+        assert_eq!(pieces(100_000, 1), 1);
+        assert_eq!([100, 4_760, 100_000].map(|tokens| pieces(tokens, 2)), [2, 6, 8]);
+        assert_eq!([100, 4_760, 100_000].map(|tokens| pieces(tokens, 8)), [8, 8, 32]);
+    }
 
     #[test]
     fn chunks_cover_all_in_order() {
