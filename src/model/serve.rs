@@ -1,6 +1,8 @@
 //! How the workers serve callers: many texts in pieces, one long document in parts ([`super::long`]), little text
 //! of several callers together.
 
+use std::sync::Arc;
+
 use super::shared::Shared;
 use super::{AnnotateOptions, Model};
 use crate::engine::Service;
@@ -149,8 +151,11 @@ impl Model {
             before.iter().all(|request| request.options == next.options)
                 && before.iter().map(size).sum::<usize>() + size(next) <= together
         };
-        let model = self.clone();
+        // Held while callers wait, who hold it, too: with their replies they may free the model.
+        let weights = Arc::downgrade(&self.weights);
         let serve = move |requests: &[Request]| {
+            let gone = || Error::Internal("the model was freed".into());
+            let weights = weights.upgrade().ok_or_else(gone)?;
             let (cancel, none) = match requests {
                 [only] => (&only.cancel, None),
                 // None stops the work of the others; alone, each is asked whether it still wants its own.
@@ -159,7 +164,7 @@ impl Model {
             none.map_or(Ok(()), |request| request.cancel.check())?;
             let Some(Request { options, .. }) = requests.first() else { return Ok(Vec::new()) };
             let docs: Vec<&Document> = requests.iter().flat_map(|r| &r.docs).collect();
-            let mut docs = annotated(model.shared()?, &docs, options, cancel)?.into_iter();
+            let mut docs = annotated(weights.shared()?, &docs, options, cancel)?.into_iter();
             Ok(requests.iter().map(|r| docs.by_ref().take(r.docs.len()).collect()).collect())
         };
         let request =

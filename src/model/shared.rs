@@ -65,7 +65,7 @@ impl Default for LoadOptions {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Model {
-    weights: Arc<Weights>,
+    pub(super) weights: Arc<Weights>,
     /// The requests of callers with little text.
     pub(super) small: Arc<Gather<Request, Vec<Document>>>,
     device: String,
@@ -75,7 +75,13 @@ pub struct Model {
 
 /// The network, freed by a worker.
 #[derive(Debug)]
-struct Weights(Option<Shared>);
+pub(super) struct Weights(Option<Shared>);
+
+impl Weights {
+    pub(super) fn shared(&self) -> Result<&Shared> {
+        self.0.as_ref().ok_or_else(|| Error::Internal("the model was freed".into()))
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Shared(pub(super) Bundle);
@@ -193,6 +199,6 @@ impl Model {
     }
 
     pub(super) fn shared(&self) -> Result<&Shared> {
-        self.weights.0.as_ref().ok_or_else(|| Error::Internal("the model was freed".into()))
+        self.weights.shared()
     }
 }
