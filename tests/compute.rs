@@ -1,4 +1,4 @@
-//! Models whose embedders and encoders compute in bfloat16, as one would on a GPU: nearly the same is found,
+//! Models whose embedders and encoders compute in bfloat16: nearly the same is found,
 //! and nothing is lost when such a model is saved.
 
 mod common;

@@ -214,6 +214,20 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_serves_itself() {
+        let gather = Arc::new(Gather::default());
+        let fits = |_: &[usize], _: &usize| true;
+        let serve = |requests: &[usize]| Ok(requests.to_vec());
+        let all = crate::engine::workers().unwrap();
+        let job = |n: usize| {
+            let gather = &gather;
+            move || gather.run(n, Service { workers: 1, fits, serve })
+        };
+        let jobs = (0..2 * all).map(job).collect();
+        assert_eq!(crate::engine::run_all(jobs).unwrap(), (0..2 * all).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn nobody_waits_for_those_who_came_later() {
         let gather = Arc::new(Gather::default());
         let serve = |requests: &[usize]| {

@@ -171,9 +171,9 @@ mod tests {
 
     #[test]
     fn equal_spans_and_only_they_have_one_number() {
-        // a b a b c | a b c a | a
-        let keys = [0, 1, 0, 1, 2, 0, 1, 2, 0, 0];
-        let sentences = [0..5, 5..9, 9..10];
+        // a b a b c | a b c a | a | d e f | d e f
+        let keys = [0, 1, 0, 1, 2, 0, 1, 2, 0, 0, 3, 4, 5, 3, 4, 5];
+        let sentences = [0..5, 5..9, 9..10, 10..13, 13..16];
         let width = 4;
         let grid = text_grid(&keys, &sentences, width);
         let spans = spans_up_to(width, &sentences);

@@ -9,7 +9,7 @@ use crate::engine::Service;
 use crate::text::{to_unit, tokenize};
 use crate::{Cancel, Document, Error, OffsetUnit, Result, engine};
 
-/// No piece has fewer tokens: it would be more work by itself.
+/// Pieces have no fewer tokens, which would be more work each, unless workers would have none.
 const PIECE_TOKENS: usize = 600;
 const PIECES_PER_WORKER: usize = 4;
 /// Of prose, about, a space among them.
