@@ -7,6 +7,7 @@ mod batches;
 mod card;
 mod checkpoint;
 mod config;
+mod datelines;
 mod epochs;
 mod events;
 mod gradients;
@@ -29,6 +30,7 @@ pub use config::{
     DataConfig, Exhausted, GroupConfig, OptimizerConfig, OptimizerKind, RunConfig, Sampling,
     Schedule, StopWhen, Stopping, TaskTraining, TrainingConfig, VocabularyConfig, Watched,
 };
+pub use datelines::Datelines;
 pub use events::{Event, TaskEpoch};
 pub use gradients::Gradients;
 pub use optimizer::Optimizer;

@@ -91,6 +91,9 @@ impl Files {
         if !config.keeps_labels() {
             documents.iter_mut().for_each(|d| *d = Arc::new(relabel(d, layer, config)));
         }
+        if let Some(datelines) = &config.datelines {
+            documents.iter_mut().for_each(|d| *d = Arc::new(datelines.apply(d)));
+        }
         if let Some(recase) = &config.recase {
             documents.iter_mut().for_each(|d| *d = Arc::new(recase.apply(d)));
         }

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Format, ReadOptions};
+use crate::train::datelines::Datelines;
 use crate::train::recase::Recase;
 
 /// A task of a run.
@@ -85,6 +86,9 @@ pub struct DataConfig {
     /// Writes some of the text in capitals or in small letters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recase: Option<Recase>,
+    /// Begins some of the documents as news agencies do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datelines: Option<Datelines>,
 }
 
 fn unit() -> f64 {
@@ -122,8 +126,11 @@ impl TaskTraining {
             Some((_, message)) => Err((*message).to_owned()),
             None => self
                 .data()
-                .filter_map(|data| data.recase)
-                .try_for_each(|recase| recase.check().map_err(str::to_owned)),
+                .flat_map(|data| {
+                    let recase = data.recase.map(|r| r.check());
+                    recase.into_iter().chain(data.datelines.as_ref().map(Datelines::check))
+                })
+                .try_for_each(|check| check.map_err(str::to_owned)),
         }
     }
 }
