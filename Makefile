@@ -130,7 +130,7 @@ model: build ## train the model that ships, from ../shared/data (an hour and thr
 	$(TARGET)/hmtl train configs/small_facts.json --out runs/small_facts --resume --precision compact
 	rm -rf models/default && cp -R runs/small_facts/best models/default
 
-base: build ## train the larger model, on MiniLM, from ../shared/data (three hours), into runs/base_facts; fetches MiniLM and word vectors
+base: build ## train the larger model, on MiniLM, from ../shared/data (two hours and a half), into runs/base_facts; fetches MiniLM and word vectors
 	$(PYTHON) scripts/minilm.py
 	$(PYTHON) scripts/vectors.py
 	$(TARGET)/hmtl train configs/base.json --out runs/base --resume --precision compact

@@ -276,3 +276,24 @@ fn letters_are_those_that_the_data_is_asked_for() {
     let error = of(1.5).unwrap_err().to_string();
     assert!(error.contains("task `ner`: recase: shares are 0 to 1"), "{error}");
 }
+
+#[test]
+fn datelines_are_those_that_the_data_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let of = |share: f64| {
+        let mut config = run(dir.path());
+        let labels = json!({"ner": ["TOWN", "DAY", "AGENCY"]});
+        config["training"]["tasks"]["ner"]["train"][0]["datelines"] =
+            json!({"share": share, "labels": labels});
+        RunConfig::from_json(&config.to_string())
+    };
+    let learned = |share: f64| {
+        let trainer = Trainer::new(of(share).unwrap(), Device::Cpu).unwrap();
+        let labels = trainer.vocab().labels("ner").to_vec();
+        ["TOWN", "DAY", "AGENCY"].map(|label| labels.iter().any(|l| l == label))
+    };
+    assert_eq!(learned(0.0), [false; 3]);
+    assert_eq!(learned(1.0), [true; 3]);
+    let error = of(1.5).unwrap_err().to_string();
+    assert!(error.contains("task `ner`: datelines: share is 0 to 1"), "{error}");
+}

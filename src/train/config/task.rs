@@ -96,6 +96,11 @@ fn unit() -> f64 {
 }
 
 impl DataConfig {
+    fn check(&self) -> Result<(), &'static str> {
+        self.recase.as_ref().map_or(Ok(()), Recase::check)?;
+        self.datelines.as_ref().map_or(Ok(()), Datelines::check)
+    }
+
     /// Whether labels are taken as they are.
     pub(in crate::train) fn keeps_labels(&self) -> bool {
         self.rename.is_empty() && self.covers.is_none() && !self.spread
@@ -124,13 +129,7 @@ impl TaskTraining {
         ];
         match rules.iter().find(|rule| !rule.0) {
             Some((_, message)) => Err((*message).to_owned()),
-            None => self
-                .data()
-                .flat_map(|data| {
-                    let recase = data.recase.map(|r| r.check());
-                    recase.into_iter().chain(data.datelines.as_ref().map(Datelines::check))
-                })
-                .try_for_each(|check| check.map_err(str::to_owned)),
+            None => self.data().try_for_each(|data| data.check().map_err(str::to_owned)),
         }
     }
 }
