@@ -284,6 +284,9 @@ fn knowledgenet_covers_the_properties_of_a_passage() {
     assert!(doc.covers("relation", "child") && !doc.covers("relation", "spouse"));
     assert!(!doc.covers("emd", "PER"));
     assert_eq!(doc.id.as_deref(), Some("7:3"));
+    let folded = KNOWLEDGENET.replacen('{', r#"{"fold":4,"#, 1);
+    let data = read(Format::Knowledgenet, "a.jsonl", &folded).unwrap();
+    assert_eq!(data.documents[0].id.as_deref(), Some("fold4/7:3"));
     let outside = KNOWLEDGENET.replace("[10,12]", "[10,99]");
     is_refused(Format::Knowledgenet, "a.jsonl", &outside, 1, "CHILD_OF does not join");
     let unknown = KNOWLEDGENET.replace("CEO", "PET_OF");

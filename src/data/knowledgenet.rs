@@ -2,7 +2,8 @@
 //!
 //! A passage was searched for its listed properties only: of the others nothing is known. Its
 //! mentions are the arguments of its facts, of the types that their properties ask for, pronouns
-//! among them. Properties get the names that Wikidata has for them, as those of DocRED do.
+//! among them. Properties get the names that Wikidata has for them, as those of DocRED do. The id of a
+//! passage begins with its fold, so that one can be kept apart.
 
 use std::collections::HashMap;
 
@@ -14,6 +15,7 @@ use crate::{Document, DocumentBuilder, Result, Span};
 
 #[derive(Deserialize)]
 struct Passage {
+    fold: Option<u32>,
     doc: String,
     start: usize,
     text: String,
@@ -135,7 +137,11 @@ fn document(passage: &Passage, line: usize, source: &mut Source) -> Result<Docum
         build.cluster(spans);
     }
     let mut doc = build.finish();
-    doc.id = Some(format!("{}:{}", passage.doc, passage.start));
+    let place = format!("{}:{}", passage.doc, passage.start);
+    doc.id = Some(match passage.fold {
+        Some(fold) => format!("fold{fold}/{place}"),
+        None => place,
+    });
     Ok(doc)
 }
 
