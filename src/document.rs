@@ -246,6 +246,22 @@ impl DocumentBuilder {
         Self { doc, spans: IndexMap::new(), relations: Vec::new(), clusters: Vec::new() }
     }
 
+    /// Takes over mentions with their labels, and relations, of a document of the same tokens, or of some that
+    /// `place` finds here.
+    pub fn copy(&mut self, from: &Document, place: impl Fn(Span) -> Span) {
+        for mention in &from.mentions {
+            let span = place(mention.span());
+            self.mention(span);
+            for (layer, label) in &mention.labels {
+                self.label(span, layer, &label.label, label.score);
+            }
+        }
+        for r in &from.relations {
+            let [head, tail] = [r.head, r.tail].map(|m| place(from.mentions[m].span()));
+            self.relation(&r.task, &r.label, head, tail, r.score);
+        }
+    }
+
     /// The document so far: text, sentences and tokens.
     pub fn document(&self) -> &Document {
         &self.doc

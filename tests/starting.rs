@@ -186,3 +186,66 @@ fn the_example_goes_on_from_the_model_that_ships() {
     assert!(trainer.vocab().labels("ner").contains(&"PER".to_owned()));
     steps(&mut trainer, 2);
 }
+
+/// A fact whose sentence names one of its entities only; the person's name and the pronoun are one, if `joined`.
+fn stated_of_a_pronoun(n: usize, joined: bool) -> Document {
+    let verb = if n.is_multiple_of(2) { "joined" } else { "left" };
+    let named = document(n);
+    let word = |token: usize| named.token_text(token);
+    let first = vec![word(0), word(1), "saw", "the", "office", "."];
+    let doc = Document::from_sentences(&[first, vec!["She", verb, word(3), "Labs", "."]]);
+    let (person, pronoun, company) = (Span::new(0, 2), Span::new(6, 7), Span::new(8, 10));
+    let mut build = DocumentBuilder::new(doc);
+    build.label(person, "ner", "PER", None);
+    build.label(company, "ner", "ORG", None);
+    let label = if n.is_multiple_of(2) { "works_for" } else { "worked_for" };
+    build.relation("relation", label, person, company, None);
+    if joined {
+        build.cluster(vec![person, pronoun]);
+        build.cluster(vec![company]);
+        build.layer("coref");
+    }
+    build.finish()
+}
+
+#[test]
+fn facts_are_learned_from_what_the_start_takes_for_their_entities() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = run(dir.path());
+    for part in ["model", "training"] {
+        let all = config[part]["tasks"].as_object_mut().unwrap();
+        all.retain(|name, _| ["ner", "coref"].contains(&name.as_str()));
+    }
+    let docs = |joined| (0..30).map(|n| stated_of_a_pronoun(n, joined)).collect::<Vec<_>>();
+    let mut first = setup(&config);
+    first.add("ner", Split::Train, &docs(true)).unwrap();
+    first.add("coref", Split::Train, &docs(true)).unwrap();
+    let mut trainer = first.build().unwrap();
+    trainer.train(&mut |_, _| Ok(()), &Cancel::new()).unwrap();
+    trainer.model().unwrap().save(&dir.path().join("start"), Default::default()).unwrap();
+
+    let score = |references: bool| {
+        let config = json!({
+            "format": 1,
+            "start": dir.path().join("start"),
+            "model": {"tasks": {"relation": {
+                "type": "mention_pairs", "on": "top", "arguments": "ner", "hidden": 24, "max_sentences": 0,
+                "entities": "coref", "references": references,
+            }}},
+            "training": {
+                "epochs": 30, "seed": 3, "optimizer": {"learning_rate": 0.01},
+                "freeze": ["embedding", "encoders.low", "tasks.ner", "tasks.coref"],
+                "tasks": {"relation": {"batch_size": 4}},
+            },
+        });
+        let mut setup = setup(&config);
+        setup.add("relation", Split::Train, &docs(false)).unwrap();
+        setup.add("relation", Split::Dev, &docs(false)).unwrap();
+        let mut trainer = setup.build().unwrap();
+        steps(&mut trainer, 150);
+        dev_score(&mut trainer, "relation")
+    };
+    // Nothing in one sentence is related but what stands for one of them.
+    assert_eq!(score(false), 0.0);
+    assert!(score(true) > 0.8);
+}

@@ -148,8 +148,16 @@ impl ModelConfig {
                 feedforward_dropout,
                 reader_hidden,
                 calibration,
+                near_misses,
+                references,
+                entities,
                 ..
             } => {
+                if *references && entities.is_none() {
+                    return Err(Error::config(format!(
+                        "task `{name}`: references need `entities`, the task that finds them"
+                    )));
+                }
                 let natural = |c: &CalibrationConfig| {
                     c.scale > 0.0 && c.scale.is_finite() && c.shift.is_finite()
                 };
@@ -160,6 +168,11 @@ impl ModelConfig {
                 }
                 positive(&format!("task `{name}`: hidden"), *hidden)?;
                 positive(&format!("task `{name}`: reader_hidden"), reader_hidden.unwrap_or(1))?;
+                if !(*near_misses >= 0.0 && near_misses.is_finite()) {
+                    return Err(Error::config(format!(
+                        "task `{name}`: near_misses must not be negative"
+                    )));
+                }
                 probability(&format!("task `{name}`: rivalry"), *rivalry)?;
                 probability(&format!("task `{name}`: feedforward_dropout"), *feedforward_dropout)?;
                 probability(&format!("task `{name}`: threshold"), *threshold)

@@ -58,6 +58,11 @@ pub enum HeadConfig {
         /// Makes the scores that are reported say how often they are right.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         calibration: Option<CalibrationConfig>,
+        /// In training, as many wrong mentions as this share of the right ones are paired too: the spans
+        /// that the arguments' task comes nearest to taking for mentions. Nothing holds of them, and
+        /// some will be among what it finds.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        near_misses: f64,
         /// What a relation holds between: two entities, and is stated once, or two mentions.
         #[serde(default, skip_serializing_if = "Between::is_entities")]
         between: Between,
@@ -65,6 +70,10 @@ pub enum HeadConfig {
         /// names.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         entities: Option<String>,
+        /// With `entities`: the other mentions of such a cluster, "she" and "the company", state facts of
+        /// its names, which are what is reported.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        references: bool,
     },
     /// Coreference: spans ranked as mentions, antecedents ranked for each mention.
     MentionRanking(MentionRankingConfig),

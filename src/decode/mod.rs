@@ -3,6 +3,7 @@
 mod chain;
 mod clusters;
 mod crossing;
+mod entities;
 mod facts;
 mod matching;
 mod pairs;
@@ -12,9 +13,10 @@ mod viterbi;
 pub use chain::{Chain, Counts, Sums};
 pub use clusters::Clustering;
 pub use crossing::without_crossings;
+pub use entities::{Arguments, references};
 pub use facts::{Fact, FactPool, FactRule};
 pub use matching::matches;
-pub use pairs::{EntityPairs, MentionPair, join_clusters, name_groups};
+pub use pairs::{EntityPairs, MentionPair};
 pub use type_pairs::TypePairs;
 pub use viterbi::Crf;
 

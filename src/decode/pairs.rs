@@ -1,4 +1,4 @@
-//! Candidate pairs of mentions, and which mentions name the same entity.
+//! Candidate pairs of mentions.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -106,73 +106,9 @@ impl EntityPairs {
     }
 }
 
-/// Groups mentions by name: the same tokens under the same label, and a single token that is the
-/// last of a longer name before it ("Schneider" after "Willi Schneider").
-pub fn name_groups(mentions: &[(Span, usize)], keys: &[i64]) -> Vec<usize> {
-    let mut by_name: HashMap<(&[i64], usize), usize> = HashMap::new();
-    let mut by_last: HashMap<(i64, usize), usize> = HashMap::new();
-    let mut order: Vec<usize> = (0..mentions.len()).collect();
-    order.sort_by_key(|&m| mentions[m].0);
-    let mut groups = vec![0; mentions.len()];
-    for (next, m) in order.into_iter().enumerate() {
-        let (span, label) = mentions[m];
-        let name = &keys[span.first..span.last];
-        let last = (name[name.len() - 1], label);
-        let alias = if name.len() == 1 { by_last.get(&last).copied() } else { None };
-        let group = *by_name.entry((name, label)).or_insert(alias.unwrap_or(next));
-        if name.len() > 1 {
-            by_last.insert(last, group);
-        }
-        groups[m] = group;
-    }
-    groups
-}
-
-/// Joins the groups of mentions of one type that a cluster joins. A mention is in a cluster as it
-/// stands, or with one more token before it: "the University of Oslo" is "University of Oslo".
-pub fn join_clusters(groups: &mut [usize], mentions: &[(Span, usize)], clusters: &[Vec<Span>]) {
-    let cluster_of: HashMap<Span, usize> = clusters
-        .iter()
-        .enumerate()
-        .flat_map(|(c, spans)| spans.iter().map(move |s| (*s, c)))
-        .collect();
-    let mut first: HashMap<(usize, usize), usize> = HashMap::new();
-    for (m, &(span, label)) in mentions.iter().enumerate() {
-        let longer = span.first.checked_sub(1).map(|first| Span::new(first, span.last));
-        let cluster = cluster_of.get(&span).or_else(|| cluster_of.get(&longer?));
-        let Some(&cluster) = cluster else { continue };
-        let (from, to) = (groups[m], groups[*first.entry((cluster, label)).or_insert(m)]);
-        groups.iter_mut().filter(|group| **group == from).for_each(|group| *group = to);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_name_is_one_entity_and_its_last_token_alone_too() {
-        // Willi Schneider ... Schneider ... Berlin ... Willi Schneider
-        let keys = [1, 2, 9, 2, 9, 3, 9, 1, 2];
-        let mentions: Vec<_> = [(0, 2), (3, 4), (5, 6), (7, 9)]
-            .map(|(first, last)| (Span::new(first, last), 0))
-            .to_vec();
-        assert_eq!(name_groups(&mentions, &keys), [0, 0, 2, 0]);
-    }
-
-    #[test]
-    fn clusters_join_names_of_one_type_with_or_without_a_token_before() {
-        let mentions = [(1, 3, 0), (4, 5, 0), (6, 7, 1), (8, 9, 0), (10, 11, 0)]
-            .map(|(first, last, label)| (Span::new(first, last), label));
-        let clusters =
-            [vec![Span::new(0, 3), Span::new(4, 5), Span::new(6, 7)], vec![Span::new(6, 9)]];
-        // The last two share a name; the cluster joins one of them through the other.
-        let mut groups = vec![0, 1, 2, 3, 3];
-        join_clusters(&mut groups, &mentions, &clusters);
-        assert_eq!(groups, [0, 0, 2, 3, 3]);
-        join_clusters(&mut groups, &mentions, &[vec![Span::new(1, 3), Span::new(10, 11)]]);
-        assert_eq!(groups, [0, 0, 2, 0, 0]);
-    }
 
     #[test]
     fn pairs_join_different_entities_within_the_sentence_limit() {

@@ -106,6 +106,44 @@ impl Crf {
             .collect()
     }
 
+    /// Every span of up to `widest` tokens with its likeliest label, by the logarithm of its probability.
+    pub fn likely(&self, emissions: &[f32], widest: usize) -> Vec<ScoredSpan> {
+        let n = self.tags.len();
+        let length = emissions.len() / n;
+        if length == 0 {
+            return Vec::new();
+        }
+        let sums = self.chain.sums(emissions);
+        let mut best = vec![(f64::NEG_INFINITY, 0); length * widest];
+        for (label, [begin, inside, last, unit]) in self.tags.of_labels() {
+            for first in 0..length {
+                let mut offer = |width: usize, log: f64| {
+                    let cell = &mut best[first * widest + width - 1];
+                    if log > cell.0 {
+                        *cell = (log, label);
+                    }
+                };
+                offer(1, sums.forward(first, unit) + sums.backward(first, unit));
+                let (mut log, mut previous) = (sums.forward(first, begin), begin);
+                for at in first + 1..length.min(first + widest) {
+                    let moved = |tag: usize| {
+                        log + self.step(previous, tag) + f64::from(emissions[at * n + tag])
+                    };
+                    offer(at + 1 - first, moved(last) + sums.backward(at, last));
+                    (log, previous) = (moved(inside), inside);
+                }
+            }
+        }
+        let spans = best.into_iter().enumerate().filter(|(_, (log, _))| *log > f64::NEG_INFINITY);
+        spans
+            .map(|(cell, (log, label))| {
+                let (first, width) = (cell / widest, cell % widest + 1);
+                let score = (log - sums.total).min(0.0) as f32;
+                ScoredSpan { span: Span::new(first, first + width), label, score }
+            })
+            .collect()
+    }
+
     fn step(&self, previous: usize, next: usize) -> f64 {
         f64::from(self.transitions[previous * self.tags.len() + next])
     }
@@ -179,6 +217,16 @@ mod tests {
                     .map(|(_, s)| s.exp())
                     .sum();
                 prop_assert!((with / total - span.score).abs() < 1e-3);
+            }
+            let length = emissions.len() / TAGS;
+            let likely = crf.likely(emissions, 3);
+            prop_assert_eq!(likely.len(), (1..=3).map(|w| (length + 1).saturating_sub(w)).sum::<usize>());
+            for span in likely {
+                let range = span.span.first..span.span.last;
+                let tags = &crf.tags.encode(length, &[(span.span, 0)])[range.clone()];
+                let with = all.iter().filter(|(t, _)| t[range.clone()] == *tags);
+                let with: f32 = with.map(|(_, s)| s.exp()).sum();
+                prop_assert!((with / total - span.score.exp()).abs() < 1e-3);
             }
         }
     }

@@ -41,6 +41,11 @@ impl Bioul {
         self.tags[index]
     }
 
+    /// The tags of each label: begin, inside, last and unit.
+    pub fn of_labels(&self) -> impl Iterator<Item = (usize, [usize; 4])> {
+        (0..self.tags.len() / 4).map(|label| (label, [1, 2, 3, 4].map(|part| 4 * label + part)))
+    }
+
     fn index(&self, part: TagPart, label: usize) -> Option<usize> {
         let same = |t: &(TagPart, usize)| t.0 == part && (part == TagPart::Outside || t.1 == label);
         self.tags.iter().position(same)

@@ -208,6 +208,27 @@ impl Biaffine {
         Ok(found.into_iter().map(without_crossings).collect())
     }
 
+    /// Every span of each sequence with its likeliest label, by how much the score of that is above that of
+    /// being no mention.
+    pub fn likely(&self, x: &SequenceInput) -> Result<Vec<Vec<ScoredSpan>>> {
+        let (_, length, _) = x.encoded.size3()?;
+        let scores = self.scores(&self.ends(x)?, 0..length, 0..length, &self.width)?;
+        let (best, label) = scores.f_narrow(3, 1, self.classes - 1)?.f_max_dim(-1, false)?;
+        let above = best.f_sub(&scores.f_select(3, 0)?)?; // (B, L, L)
+        let [above, label] = download_all([&above, &label])?;
+        let padded = length as usize;
+        let lengths = x.padding.lengths.iter().enumerate();
+        let spans = lengths.map(|(b, &length)| {
+            let span = |(i, j): (usize, usize)| {
+                let cell = (b * padded + i) * padded + j;
+                let (label, score) = (label[cell] as usize, above[cell]);
+                ScoredSpan { span: Span::new(i, j + 1), label, score }
+            };
+            self.spans(length, 0..length).map(span).collect()
+        });
+        Ok(spans.collect())
+    }
+
     fn fast_spans(&self, fast: &FastBiaffine, x: &SequenceInput) -> Result<Vec<Vec<ScoredSpan>>> {
         let (_, length, width) = x.encoded.size3()?;
         let (length, width) = (length as usize, width as usize);

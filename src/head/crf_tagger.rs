@@ -19,6 +19,9 @@ use crate::transfer::{download_all, host, upload};
 /// Far below any score, and small enough that sums of it stay exact where it does not enter.
 const FORBIDDEN: f32 = -1e5;
 
+/// Longest span that is looked at among those that are not found.
+const WIDEST: usize = 12;
+
 /// A tagger; see the module.
 #[derive(Debug)]
 pub struct CrfTagger {
@@ -142,6 +145,21 @@ impl CrfTagger {
         if let Some((projection, crf)) = &self.fast {
             return self.fast_decode(projection, crf, x);
         }
+        self.by_sequence(x, Crf::spans)
+    }
+
+    /// Every span of each sequence, of up to `WIDEST` tokens, with its likeliest label, by the logarithm of its
+    /// probability.
+    pub fn likely(&self, x: &SequenceInput) -> Result<Vec<Vec<ScoredSpan>>> {
+        self.by_sequence(x, |crf, emissions| crf.likely(emissions, WIDEST))
+    }
+
+    /// What the CRF makes of the emissions of each sequence, (tokens, tags).
+    fn by_sequence<T>(
+        &self,
+        x: &SequenceInput,
+        spans: impl Fn(&Crf, &[f32]) -> T,
+    ) -> Result<Vec<T>> {
         let logits = self.logits(x)?;
         let (_, length, n) = logits.size3()?;
         let [start, end, transitions, logits] =
@@ -149,9 +167,7 @@ impl CrfTagger {
         let crf = Crf::new(self.tags.clone(), start, end, transitions);
         let row = (length * n) as usize;
         let lengths = x.padding.lengths.iter().enumerate();
-        Ok(lengths
-            .map(|(b, tokens)| crf.spans(&logits[b * row..][..tokens * n as usize]))
-            .collect())
+        Ok(lengths.map(|(b, t)| spans(&crf, &logits[b * row..][..t * n as usize])).collect())
     }
 
     fn fast_decode(

@@ -27,9 +27,7 @@ use super::pair_targets::PairTargets;
 use super::{DocumentInput, GoldRelations};
 use crate::config::Between;
 use crate::cpu::values;
-use crate::decode::{
-    EntityPairs, Fact, FactPool, FactRule, MentionPair, TypePairs, join_clusters, name_groups,
-};
+use crate::decode::{Arguments, EntityPairs, Fact, FactPool, FactRule, MentionPair, TypePairs};
 use crate::engine::share;
 use crate::params::Params;
 use crate::transfer::{download, host, upload, upload_values};
@@ -69,6 +67,8 @@ pub struct MentionPairsOptions {
     pub calibration: (f64, f64),
     /// What relations hold between.
     pub between: Between,
+    /// Whether the other mentions of clusters state facts of their names.
+    pub references: bool,
     /// How often types must have been seen with a label to be allowed; absent means all are.
     pub min_count: Option<usize>,
 }
@@ -124,7 +124,7 @@ impl MentionPairs {
         Ok(Some(TypePairs::from_counts(&counts, types, self.labels, min_count, symmetric)))
     }
 
-    /// Mean over entity pairs of the summed binary cross-entropy of their labels.
+    /// Binary cross-entropy of the labels of entity pairs, summed, and the number of pairs.
     ///
     /// `mentions` are span, label and entity; relations are between mentions by their index.
     pub fn loss(
@@ -132,7 +132,7 @@ impl MentionPairs {
         x: &DocumentInput,
         mentions: &[(Span, usize, Option<usize>)],
         gold: &GoldRelations,
-    ) -> Result<Tensor> {
+    ) -> Result<(Tensor, usize)> {
         let spans: Vec<(Span, usize)> = mentions.iter().map(|&(s, l, _)| (s, l)).collect();
         let alone = mentions.len(); // entity numbers of mentions without one start here
         let entity = |m: &(Span, usize, Option<usize>)| match self.options.between {
@@ -145,14 +145,14 @@ impl MentionPairs {
         let far = self.options.max_sentences;
         let pairs = EntityPairs::new(&spans, &groups, x.places(), far, allowed.as_ref());
         if pairs.is_empty() {
-            return self.scorer.nothing();
+            return Ok((self.scorer.nothing()?, 0));
         }
         let rows = self.rows(x, &spans, true, &Cancel::new())?;
         let symmetric = &self.options.symmetric;
         let targets = PairTargets::new(&pairs, &spans, &groups, gold, symmetric, allowed.as_ref());
         let mentions = pairs.mention_pairs();
         let mentions = self.scorer.mentions(&rows, &spans, mentions, allowed.as_ref(), true)?;
-        self.pair_loss(&mentions, &pairs, &targets)
+        Ok((self.pair_loss(&mentions, &pairs, &targets)?, pairs.entities().len()))
     }
 
     fn pair_loss(
@@ -171,18 +171,13 @@ impl MentionPairs {
         let pooled = Tensor::f_zeros(shape, (Kind::Float, device))?
             .f_index_add(0, &group, &logits.f_clamp(-30.0, 30.0)?.f_exp()?)?
             .f_log()?; // (entity pairs, labels)
-        let loss = pooled.f_binary_cross_entropy_with_logits(
-            &values,
-            Some(weights),
-            None,
-            tch::Reduction::Sum,
-        )?;
-        Ok(loss.f_div_scalar(rows as i64)?)
+        let sum = tch::Reduction::Sum;
+        Ok(pooled.f_binary_cross_entropy_with_logits(&values, Some(weights), None, sum)?)
     }
 
     /// Relations by mention index: for each fact between two entities, the pair of mentions that
-    /// states it most clearly. Mentions of one name are one entity, and so are those that
-    /// `clusters` join, unless relations are between mentions.
+    /// states it most clearly, or where that is no name but stands for one, the nearest name. Mentions of
+    /// one name are one entity, and so are those that `clusters` join, unless relations are between mentions.
     pub fn decode(
         &self,
         x: &DocumentInput,
@@ -193,17 +188,18 @@ impl MentionPairs {
         if mentions.is_empty() {
             return Ok(Vec::new());
         }
-        let groups = match self.options.between {
+        let arguments = match self.options.between {
             Between::Entities => {
-                let mut groups = name_groups(mentions, &x.keys);
-                join_clusters(&mut groups, mentions, clusters);
-                groups
+                let references = self.options.references;
+                Arguments::of_entities(mentions, &x.keys, clusters, references)
             }
-            Between::Mentions => (0..mentions.len()).collect(),
+            Between::Mentions => Arguments::alone(mentions),
         };
+        let mentions = arguments.mentions();
         let allowed = self.allowed()?;
         let far = self.options.max_sentences;
-        let pairs = EntityPairs::new(mentions, &groups, x.places(), far, allowed.as_ref());
+        let pairs =
+            EntityPairs::new(mentions, arguments.entities(), x.places(), far, allowed.as_ref());
         log::debug!("{} pairs of {} mentions are scored", pairs.len(), mentions.len());
         let rows = self.rows(x, mentions, false, cancel)?;
         let pool = match &self.fast {
@@ -211,12 +207,23 @@ impl MentionPairs {
             None => self.plain_pool(&rows, mentions, &pairs, allowed, cancel)?,
         };
         let MentionPairsOptions { threshold, rivalry, symmetric, calibration, .. } = &self.options;
-        Ok(pool.facts(&FactRule {
+        let mut facts = pool.facts(&FactRule {
             threshold: *threshold,
             rivalry: *rivalry,
             symmetric,
             calibration: *calibration,
-        }))
+        });
+        if arguments.has_references() {
+            for fact in &mut facts {
+                (fact.head, fact.tail) = (arguments.name(fact.head), arguments.name(fact.tail));
+                let is_reversed = mentions[fact.tail].0 < mentions[fact.head].0;
+                if symmetric[fact.label] && is_reversed {
+                    (fact.head, fact.tail) = (fact.tail, fact.head);
+                }
+            }
+            facts.sort_by_key(|f| (f.head, f.tail, f.label));
+        }
+        Ok(facts)
     }
 
     /// What the head reads of the tokens, where these are the arguments: (N, input).

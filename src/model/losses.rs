@@ -1,5 +1,6 @@
 //! Losses: gold examples through encoders and heads to one number a task.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::slice;
 
@@ -65,7 +66,12 @@ impl Network {
         if examples.iter().all(|e| e.tokens().is_empty()) {
             return Err(Error::invalid("a batch needs at least one example with tokens"));
         }
-        let reading = self.read(&names, examples)?;
+        // Near misses are those of the arguments' task as it is.
+        let mut read = names.clone();
+        read.extend(names.iter().filter_map(|task| self.near_misses_of(task)).map(|(of, _)| of));
+        read.sort_unstable();
+        read.dedup();
+        let reading = self.read(&read, examples)?;
         tasks.iter().map(|(task, gold)| self.loss_of(task, gold, &reading)).collect()
     }
 
@@ -82,7 +88,7 @@ impl Network {
             }),
             Head::Biaffine(head) => {
                 // A mean over sentences: each group counts by how many it has.
-                let count = std::cell::Cell::new(0);
+                let count = Cell::new(0);
                 let sum = self.group_losses(task, gold, reading, |x, sentences| {
                     count.set(count.get() + sentences.len());
                     let mean = head.loss(x, &self.gold_spans(task, sentences))?;
@@ -95,22 +101,42 @@ impl Network {
             }),
             Head::MentionPairs(head) => {
                 let arguments = config.head.arguments().unwrap_or_default();
-                self.document_loss(task, gold, reading, |rows, example| {
-                    let (mentions, gold) = self.gold_relations(task, arguments, example)?;
-                    head.loss(&document_input(rows, slice::from_ref(example)), &mentions, &gold)
-                })
+                let misses = self.near_misses_of(task);
+                let read = misses.map(|(of, _)| reading.rows(of)).transpose()?;
+                // A mean over pairs, for each document: a short text's pairs count no more than a long one's.
+                let (documents, pairs) = (Cell::new(0), Cell::new(0));
+                let sum = self.document_loss(task, gold, reading, |rows, e, example| {
+                    let (mut mentions, gold) = self.gold_relations(task, arguments, example)?;
+                    if let (Some((of, share)), Some(read)) = (misses, &read) {
+                        let index = upload_values(&reading.index_of(e), &[-1], self.device)?;
+                        let rows = read.encoded.detach().f_index_select(0, &index)?;
+                        mentions.extend(self.near_misses(of, share, &rows, example, &mentions)?);
+                    }
+                    let x = document_input(rows, slice::from_ref(example));
+                    let (sum, own) = head.loss(&x, &mentions, &gold)?;
+                    documents.set(documents.get() + 1);
+                    pairs.set(pairs.get() + own);
+                    Ok(sum)
+                })?;
+                let share = documents.get() as f64 / pairs.get().max(1) as f64;
+                Ok(sum.map(|sum| sum.f_mul_scalar(share)).transpose()?)
             }
             Head::MentionRanking(head) => {
-                self.document_loss(task, gold, reading, |rows, example| {
+                self.document_loss(task, gold, reading, |rows, _, example| {
                     head.loss(
                         &document_input(rows, slice::from_ref(example)),
                         &gold_clusters(example),
                     )
                 })
             }
-            Head::CoarseToFine(head) => self.document_loss(task, gold, reading, |rows, example| {
-                head.loss(&document_input(rows, slice::from_ref(example)), &gold_clusters(example))
-            }),
+            Head::CoarseToFine(head) => {
+                self.document_loss(task, gold, reading, |rows, _, example| {
+                    head.loss(
+                        &document_input(rows, slice::from_ref(example)),
+                        &gold_clusters(example),
+                    )
+                })
+            }
         }
     }
 
@@ -178,7 +204,7 @@ impl Network {
         task: &str,
         gold: &[Option<&Document>],
         reading: &Reading,
-        loss: impl Fn(Tensor, &Example) -> Result<Tensor>,
+        loss: impl Fn(Tensor, usize, &Example) -> Result<Tensor>,
     ) -> Result<Option<Tensor>> {
         let head = &self.heads[task];
         let own = reading.examples.iter().enumerate().filter(|(_, e)| !e.tokens().is_empty());
@@ -192,7 +218,7 @@ impl Network {
         for (e, example) in &own {
             let index = upload_values(&reading.index_of(*e), &[-1], self.device)?;
             let own = all.map(|rows| Ok(rows.f_index_select(0, &index)?))?;
-            let loss = loss(head.token_rows(&own.encoded, &own.inputs, true)?, example)?;
+            let loss = loss(head.token_rows(&own.encoded, &own.inputs, true)?, *e, example)?;
             sum = Some(added(sum, loss)?);
         }
         Ok(sum)

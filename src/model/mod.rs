@@ -12,6 +12,7 @@ mod file_bytes;
 mod gold;
 mod long;
 mod losses;
+mod near_misses;
 mod network;
 mod passages;
 mod serve;

@@ -72,6 +72,7 @@ impl Network {
                     symmetric,
                     constrain,
                     between,
+                    references,
                     calibration,
                     ..
                 } => {
@@ -85,6 +86,7 @@ impl Network {
                         feedforward_dropout: *feedforward_dropout,
                         symmetric: vocab.labels(name).iter().map(is_symmetric).collect(),
                         between: *between,
+                        references: *references,
                         calibration: calibration.map_or((1.0, 0.0), |c| (c.scale, c.shift)),
                         min_count: constrain.map(|c| c.min_count),
                     };

@@ -131,22 +131,11 @@ impl Datelines {
                 sentence.first_token += words;
             }
         }
-        let later = |mention: usize| {
-            let span = doc.mentions[mention].span();
-            Span::new(span.first + words, span.last + words)
-        };
+        let later = |span: Span| Span::new(span.first + words, span.last + words);
         let mut build = DocumentBuilder::new(new);
-        for (at, mention) in doc.mentions.iter().enumerate() {
-            build.mention(later(at));
-            for (layer, label) in &mention.labels {
-                build.label(later(at), layer, &label.label, label.score);
-            }
-        }
-        for r in &doc.relations {
-            build.relation(&r.task, &r.label, later(r.head), later(r.tail), r.score);
-        }
-        for cluster in &doc.clusters {
-            build.cluster(cluster.mentions.iter().map(|&m| later(m)).collect());
+        build.copy(doc, later);
+        for cluster in doc.cluster_spans() {
+            build.cluster(cluster.into_iter().map(later).collect());
         }
         let has = |layer: &str| doc.tasks.iter().any(|t| t == layer);
         for &(span, kind) in &opening.named {

@@ -15,6 +15,7 @@ mod optimizer;
 mod progress;
 mod random;
 mod recase;
+mod references;
 mod relabel;
 mod run;
 mod sampler;

@@ -13,9 +13,11 @@ use super::checkpoint::Checkpoint;
 use super::config::is_named;
 use super::optimizer::check_names;
 use super::random::seeded;
+use super::references::refer;
 use super::start::Start;
 use super::task_data::{Added, Files, Split, TaskData};
 use super::{RunConfig, Trainer, vocabulary};
+use crate::config::HeadConfig;
 use crate::embed::{WORD_TABLE, elmo, pretrained};
 use crate::feature::Vocabularies;
 use crate::model::Network;
@@ -78,10 +80,11 @@ impl Setup {
         let config = &self.config;
         let start = match (&config.start, &self.checkpoint) {
             (Some(dir), None) => Some(Start::read(dir)?),
-            (Some(dir), Some(_)) if self.rehearses() => Some(Start::read(dir)?),
+            (Some(dir), Some(_)) if self.rehearses() || self.refers() => Some(Start::read(dir)?),
             _ => None,
         };
         let mut data = self.read_data()?;
+        self.refer(&mut data, start.as_ref())?;
         self.rehearse(&mut data, start.as_ref())?;
         let (learned, none) = (self.take_along(&mut data)?, HashSet::new());
         for (name, data) in &mut data {
@@ -213,6 +216,48 @@ impl Setup {
             }
         }
         Ok(learned)
+    }
+
+    /// The task that finds the references which a task learns facts from, and the task that finds the names.
+    fn referred<'a>(&'a self, task: &str) -> Option<(&'a str, &'a str)> {
+        match &self.config.model.tasks[task].head {
+            HeadConfig::MentionPairs { references: true, entities, arguments, .. } => {
+                Some((entities.as_deref()?, arguments))
+            }
+            _ => None,
+        }
+    }
+
+    fn refers(&self) -> bool {
+        self.config.training.tasks.keys().any(|task| self.referred(task).is_some())
+    }
+
+    /// Gives entities the references that clusters of the data and those of the model to start from join with
+    /// their names.
+    fn refer(&self, data: &mut IndexMap<String, TaskData>, start: Option<&Start>) -> Result<()> {
+        for (name, data) in data {
+            let Some((entities, arguments)) = self.referred(name) else { continue };
+            let layer = self.config.model.layer(arguments).to_owned();
+            for doc in &mut data.train {
+                *doc = Arc::new(refer(doc, doc, &layer));
+            }
+            let Some(start) = start.filter(|s| s.parts().config.tasks.contains_key(entities))
+            else {
+                continue;
+            };
+            let has_names = |doc: &Arc<Document>| doc.labelled(&layer).next().is_some();
+            let of_names = data.train.iter_mut().filter(|doc| has_names(doc));
+            let (mut places, mut texts) = (Vec::new(), Vec::new());
+            for doc in of_names {
+                texts.push((**doc).clone());
+                places.push(doc);
+            }
+            let found = start.annotate(&texts, &[entities.to_owned()], self.device)?;
+            for (doc, found) in places.into_iter().zip(found) {
+                *doc = Arc::new(refer(doc, &found, &layer));
+            }
+        }
+        Ok(())
     }
 
     fn rehearses(&self) -> bool {

@@ -3,7 +3,7 @@
 use hmtl::feature::Example;
 use hmtl::{Document, DocumentBuilder, Span};
 
-use crate::small::{FLAT, NESTED, doc, gold, loss, network};
+use crate::small::{FLAT, NESTED, descend, doc, gold, loss, network};
 
 #[test]
 fn relations_are_learned_without_gold_mentions_of_the_arguments() {
@@ -74,21 +74,7 @@ fn every_loss_falls_by_gradient_descent() {
                 }
                 hmtl::config::Unit::Document => vec![Example::whole(&document)],
             };
-            let mut losses = Vec::new();
-            for _ in 0..60 {
-                let loss = network.loss(task, &examples).unwrap();
-                loss.backward();
-                losses.push(f64::try_from(loss).unwrap());
-                let _guard = tch::no_grad_guard();
-                for (_, tensor) in params.iter() {
-                    let mut grad = tensor.grad();
-                    if grad.defined() {
-                        let norm = f64::try_from(grad.norm()).unwrap().max(1.0);
-                        let _ = tensor.shallow_clone().g_sub_(&(&grad * (0.02 / norm)));
-                        let _ = grad.zero_();
-                    }
-                }
-            }
+            let losses = descend(&network, &params, task, &examples, (60, 0.02));
             let (first, last) = (losses[0], losses[59]);
             assert!(last < 0.9 * first, "{task}: {first} to {last}");
         }

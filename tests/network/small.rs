@@ -109,3 +109,28 @@ pub fn gold() -> Document {
 pub fn loss(network: &Network, task: &str, document: &Document) -> f64 {
     f64::try_from(network.loss(task, &[Example::whole(document)]).unwrap()).unwrap()
 }
+
+/// Gradient descent on the loss of a task; the losses.
+pub fn descend(
+    network: &Network,
+    params: &Params,
+    task: &str,
+    examples: &[Example],
+    (steps, rate): (usize, f64),
+) -> Vec<f64> {
+    let step = |_| {
+        let loss = network.loss(task, examples).unwrap();
+        loss.backward();
+        let _guard = tch::no_grad_guard();
+        for (_, tensor) in params.iter() {
+            let mut grad = tensor.grad();
+            if grad.defined() {
+                let norm = f64::try_from(grad.norm()).unwrap().max(1.0);
+                let _ = tensor.shallow_clone().g_sub_(&(&grad * (rate / norm)));
+                let _ = grad.zero_();
+            }
+        }
+        f64::try_from(loss).unwrap()
+    };
+    (0..steps).map(step).collect()
+}
