@@ -48,9 +48,11 @@ impl ModelConfig {
     pub fn check_labels(&self, labels: &IndexMap<String, Vec<String>>) -> Result<()> {
         for (name, task) in &self.tasks {
             let known = labels.get(name).map_or(&[][..], Vec::as_slice);
-            if let Some(unknown) = task.head.symmetric().iter().find(|l| !known.contains(l)) {
+            let own = task.head.symmetric().iter().map(|label| ("symmetric", label));
+            let mut own = own.chain(task.head.thresholds().into_iter().map(|l| ("thresholds", l)));
+            if let Some((option, unknown)) = own.find(|(_, l)| !known.contains(l)) {
                 return Err(Error::config(format!(
-                    "task `{name}`: symmetric names the label `{unknown}`, which the task does not have; it has {}",
+                    "task `{name}`: {option} names the label `{unknown}`, which the task does not have; it has {}",
                     known.join(", ")
                 )));
             }
@@ -144,6 +146,7 @@ impl ModelConfig {
             HeadConfig::MentionPairs {
                 hidden,
                 threshold,
+                thresholds,
                 rivalry,
                 feedforward_dropout,
                 reader_hidden,
@@ -175,6 +178,9 @@ impl ModelConfig {
                 }
                 probability(&format!("task `{name}`: rivalry"), *rivalry)?;
                 probability(&format!("task `{name}`: feedforward_dropout"), *feedforward_dropout)?;
+                for (label, threshold) in thresholds {
+                    probability(&format!("task `{name}`: threshold of `{label}`"), *threshold)?;
+                }
                 probability(&format!("task `{name}`: threshold"), *threshold)
             }
             HeadConfig::HeadSelection { hidden, threshold, .. } => {

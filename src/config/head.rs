@@ -1,5 +1,7 @@
 //! Task heads: what hangs on the encoders, and what it reads.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +40,10 @@ pub enum HeadConfig {
         max_sentences: usize,
         #[serde(default = "half")]
         threshold: f64,
+        /// Those of single labels, instead of `threshold`: labels learned from texts that were chosen
+        /// because they state such facts are predicted too readily.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        thresholds: BTreeMap<String, f64>,
         /// A fact is dropped whose probability is below this share of that of the best fact with
         /// the same head and label.
         #[serde(default)]
@@ -249,6 +255,14 @@ impl HeadConfig {
     /// The tasks whose predictions this head reads.
     pub fn needs(&self) -> impl Iterator<Item = &str> + Clone {
         self.arguments().into_iter().chain(self.entities())
+    }
+
+    /// The labels that have a threshold of their own.
+    pub fn thresholds(&self) -> Vec<&String> {
+        match self {
+            Self::MentionPairs { thresholds, .. } => thresholds.keys().collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// The labels whose arguments have no order.

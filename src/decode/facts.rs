@@ -20,8 +20,8 @@ pub struct Fact {
 /// Which facts hold.
 #[derive(Clone, Copy, Debug)]
 pub struct FactRule<'a> {
-    /// Facts of a higher probability hold.
-    pub threshold: f64,
+    /// For each label, the probability above which a fact holds.
+    pub thresholds: &'a [f64],
     /// A fact also needs this share of the probability of the best fact with its head and label.
     pub rivalry: f64,
     /// For each label, whether its arguments have no order.
@@ -91,7 +91,8 @@ impl<'a> FactPool<'a> {
         }
         let holds = |cell: usize| {
             let best = strongest[&(entities[cell / labels].0, cell % labels)];
-            probability(cell) > rule.threshold && probability(cell) >= rule.rivalry * best
+            probability(cell) > rule.thresholds[cell % labels]
+                && probability(cell) >= rule.rivalry * best
         };
         let mut facts = Vec::new();
         for (cell, &(_, pair)) in self.best.iter().enumerate() {
@@ -130,7 +131,7 @@ mod tests {
 
     const SENTENCE: std::ops::Range<usize> = 0..9;
     const RULE: FactRule = FactRule {
-        threshold: 0.5,
+        thresholds: &[0.5, 0.5],
         rivalry: 0.0,
         symmetric: &[true, false],
         calibration: (1.0, 0.0),
@@ -178,6 +179,13 @@ mod tests {
         assert_eq!(of(0).collect::<Vec<_>>(), [(1, 0)]);
         // Directed, 2 has no better fact than that with 1.
         assert_eq!(of(1).collect::<Vec<_>>(), [(0, 1), (1, 0), (2, 1)]);
+    }
+
+    #[test]
+    fn a_label_has_its_threshold() {
+        let logits = [((0, 1), [-9.0, 2.0]), ((1, 2), [-9.0, 3.0])];
+        let count = |thresholds| facts(&logits, &FactRule { thresholds, ..RULE }).len();
+        assert_eq!([&[0.9, 0.5], &[0.5, 0.9], &[0.5, 0.96]].map(|t| count(t)), [2, 1, 0]);
     }
 
     #[test]

@@ -58,7 +58,8 @@ pub struct MentionPairsOptions {
     /// Each way's units of the layer that reads sentences with their mentions marked.
     pub reader_hidden: Option<i64>,
     pub max_sentences: usize,
-    pub threshold: f64,
+    /// For each label, the probability above which a fact holds.
+    pub thresholds: Vec<f64>,
     pub rivalry: f64,
     pub feedforward_dropout: f64,
     /// For each label, whether its arguments have no order.
@@ -206,9 +207,9 @@ impl MentionPairs {
             Some(fast) => self.fast_pool(fast, &rows, mentions, &pairs, allowed, cancel)?,
             None => self.plain_pool(&rows, mentions, &pairs, allowed, cancel)?,
         };
-        let MentionPairsOptions { threshold, rivalry, symmetric, calibration, .. } = &self.options;
+        let MentionPairsOptions { thresholds, rivalry, symmetric, calibration, .. } = &self.options;
         let mut facts = pool.facts(&FactRule {
-            threshold: *threshold,
+            thresholds,
             rivalry: *rivalry,
             symmetric,
             calibration: *calibration,

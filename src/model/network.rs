@@ -66,6 +66,7 @@ impl Network {
                     hidden,
                     max_sentences,
                     threshold,
+                    thresholds,
                     rivalry,
                     feedforward_dropout,
                     reader_hidden,
@@ -76,15 +77,17 @@ impl Network {
                     calibration,
                     ..
                 } => {
+                    let labels_of = vocab.labels(name);
                     let is_symmetric = |label| symmetric.contains(label);
+                    let of_label = |label: &String| *thresholds.get(label).unwrap_or(threshold);
                     let options = MentionPairsOptions {
                         hidden: *hidden,
                         reader_hidden: *reader_hidden,
                         max_sentences: *max_sentences,
-                        threshold: *threshold,
+                        thresholds: labels_of.iter().map(of_label).collect(),
                         rivalry: *rivalry,
                         feedforward_dropout: *feedforward_dropout,
-                        symmetric: vocab.labels(name).iter().map(is_symmetric).collect(),
+                        symmetric: labels_of.iter().map(is_symmetric).collect(),
                         between: *between,
                         references: *references,
                         calibration: calibration.map_or((1.0, 0.0), |c| (c.scale, c.shift)),

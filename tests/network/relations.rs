@@ -106,11 +106,33 @@ fn entities_come_from_a_coreference_task_of_the_model() {
 }
 
 #[test]
-fn a_symmetric_label_that_the_task_lacks_is_named() {
-    let config = ModelConfig::from_json(&related(r#""symmetric": ["spouse"]"#)).unwrap();
-    let error = Network::new(&config, &vocabularies(), &mut Params::random(Device::Cpu));
-    let error = error.unwrap_err().to_string();
-    assert!(error.contains("`spouse`") && error.contains("founder_of, seller_of"), "{error}");
+fn a_label_that_the_task_lacks_is_named() {
+    for (option, added) in [
+        ("symmetric", r#""symmetric": ["spouse"]"#),
+        ("thresholds", r#""thresholds": {"seller_of": 0.9, "spouse": 0.5}"#),
+    ] {
+        let config = ModelConfig::from_json(&related(added)).unwrap();
+        let error = Network::new(&config, &vocabularies(), &mut Params::random(Device::Cpu));
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(&format!("{option} names the label `spouse`")), "{error}");
+        assert!(error.contains("founder_of, seller_of"), "{error}");
+    }
+    let error = ModelConfig::from_json(&related(r#""thresholds": {"seller_of": 2}"#)).unwrap_err();
+    assert!(error.to_string().contains("threshold of `seller_of` must be"), "{error}");
+}
+
+#[test]
+fn a_label_with_a_threshold_of_its_own_is_as_rare_as_that_says() {
+    let text = ["Maria Keller founded Nordlicht .", "She sold the company ."];
+    let count = |added: &str| {
+        let (network, _) = network(&related(added));
+        let found = &annotate(&network, &[doc(&text)], &for_tasks(&["relation"]))[0];
+        ["founder_of", "seller_of"]
+            .map(|label| found.relations.iter().filter(|r| r.label == label).count())
+    };
+    let all = count(r#""rivalry": 0"#);
+    assert!(all[0] > 0 && all[0] == all[1], "{all:?}");
+    assert_eq!(count(r#""thresholds": {"seller_of": 0.999}"#), [all[0], 0]);
 }
 
 #[test]
