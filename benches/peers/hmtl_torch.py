@@ -179,33 +179,84 @@ class HmtlTorch(nn.Module):
 
     # Heads of documents
 
-    def relation(self, rows, mentions, sentence_of, keys):
-        config = self.config["tasks"]["relation"]
-        groups = self.name_groups(mentions, keys)
+    def relation(self, rows, mentions, sentence_of, keys, clusters):
+        config, labels = self.config["tasks"]["relation"], self.labels["relation"]
+        names = mentions
+        groups = self.name_groups(names, keys)
+        self.join_clusters(groups, names, clusters)
+        if config.get("references"):
+            mentions, groups = self.with_references(groups, names, clusters)
         pairs, group, entities, logits = self.pair_logits(rows, mentions, groups, sentence_of)
         if not pairs:
             return []
         logits = logits.double()
         odds = torch.zeros(len(entities), logits.shape[1], dtype=torch.double).index_add_(0, group, logits.exp())
+        keys = list(entities)
+        # Both directions of a symmetric label have one probability.
+        symmetric = torch.tensor([label in config.get("symmetric", []) for label in labels])
+        back = torch.tensor([entities[tail, head] for head, tail in keys])
+        odds = torch.where(symmetric, (odds * odds[back]).sqrt(), odds)
         probability = odds / (1 + odds)
-        heads = [key[0] for key in entities]
+        heads = [key[0] for key in keys]
         best = {}
         for h, p in zip(heads, probability):
             best[h] = torch.maximum(best[h], p) if h in best else p
-        holds = (probability > config["threshold"]) & (
+        own = config.get("thresholds", {})
+        threshold = torch.tensor([own.get(label, config["threshold"]) for label in labels], dtype=torch.double)
+        holds = (probability > threshold) & (
             probability >= config["rivalry"] * torch.stack([best[h] for h in heads])
         )
+        holds &= ~symmetric | holds[back]
         stated = {}
         for k, (g, row) in enumerate(zip(group.tolist(), logits)):
             for label in holds[g].nonzero().flatten().tolist():
-                if row[label] > stated.get((g, label), (float("-inf"),))[0]:
-                    stated[g, label] = (row[label].item(), k)
+                fact = min(g, back[g].item()) if symmetric[label] else g
+                if row[label] > stated.get((fact, label), (float("-inf"),))[0]:
+                    stated[fact, label] = (row[label].item(), k)
         scale, shift = config["calibration"]["scale"], config["calibration"]["shift"]
         found = []
         for (g, label), (_, k) in stated.items():
             score = torch.sigmoid(scale * odds[g, label].log() + shift).item()
-            found.append((mentions[pairs[k][0]][:2], mentions[pairs[k][1]][:2], label, score))
+            head, tail = (self.nearest_name(m, names, mentions, groups) for m in pairs[k])
+            if symmetric[label] and tail < head:
+                head, tail = tail, head
+            found.append((head, tail, label, score))
         return found
+
+    @staticmethod
+    def clusters_of(mentions, clusters):
+        of = {span: c for c, spans in enumerate(clusters) for span in spans}
+        return [of.get((a, b), of.get((a - 1, b))) for a, b, *_ in mentions]
+
+    def join_clusters(self, groups, mentions, clusters):
+        first = {}
+        for m, cluster in enumerate(self.clusters_of(mentions, clusters)):
+            if cluster is not None:
+                old, new = groups[m], groups[first.setdefault((cluster, mentions[m][2]), m)]
+                groups[:] = [new if group == old else group for group in groups]
+
+    def with_references(self, groups, names, clusters):
+        """The other mentions of clusters whose names are of one entity and type."""
+        kinds = defaultdict(set)
+        for m, cluster in enumerate(self.clusters_of(names, clusters)):
+            kinds[cluster].add((names[m][2], groups[m]))
+        mentions, groups = list(names), list(groups)
+        for c, spans in enumerate(clusters):
+            if len(kinds[c]) == 1:
+                ((label, group),) = kinds[c]
+                for a, b in spans:
+                    if not any(first < b and a < last for first, last, *_ in names):
+                        mentions.append((a, b, label, None))
+                        groups.append(group)
+        return mentions, groups
+
+    @staticmethod
+    def nearest_name(m, names, mentions, groups):
+        if m < len(names):
+            return names[m][:2]
+        at = mentions[m][0]
+        own = [name[:2] for name, group in zip(names, groups) if group == groups[m]]
+        return min(own, key=lambda span: (span[0] > at, abs(span[0] - at)))
 
     def pair_logits(self, rows, mentions, groups, sentence_of):
         """Pairs of mentions of two groups, the pair of groups of each, these pairs, and logits (pairs, labels)."""
@@ -428,11 +479,13 @@ class HmtlTorch(nn.Module):
         ner = spans(0)
         sentence_of = [s for s, (begin, end) in enumerate(sentences) for _ in range(begin, end)]
         keys = [word.lower() for word in words]
+        clusters = self.coref(rows(3), rows(4), sentences, words)
+        joined = clusters if self.config["tasks"]["relation"].get("entities") else []
         return {
             "ner": ner,
             "emd": spans(1),
-            "relation": self.relation(rows(2), ner, sentence_of, keys),
-            "coref": self.coref(rows(3), rows(4), sentences, words),
+            "relation": self.relation(rows(2), ner, sentence_of, keys, joined),
+            "coref": clusters,
         }
 
     # Training
@@ -504,11 +557,14 @@ class HmtlTorch(nn.Module):
                 groups.append(("cluster", m["cluster"]) if m.get("cluster") is not None else ("mention", at))
         _, group, entities, logits = self.pair_logits(rows, mentions, groups, sentence_of)
         odds = torch.zeros(len(entities), logits.shape[1]).index_add(0, group, logits.exp())
-        target = torch.zeros_like(odds)
+        target, keys = torch.zeros_like(odds), list(entities)
         for r in doc["relations"]:
             pair = entities.get((groups[place[r["head"]]], groups[place[r["tail"]]]))
             if pair is not None:
-                target[pair, self.labels["relation"].index(r["label"])] = 1
+                label = self.labels["relation"].index(r["label"])
+                target[pair, label] = 1
+                if r["label"] in self.config["tasks"]["relation"].get("symmetric", []):
+                    target[entities[keys[pair][::-1]], label] = 1
         return F.binary_cross_entropy_with_logits(odds.log(), target, reduction="sum") / len(entities)
 
     @staticmethod
