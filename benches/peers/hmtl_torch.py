@@ -226,7 +226,12 @@ class HmtlTorch(nn.Module):
     @staticmethod
     def clusters_of(mentions, clusters):
         of = {span: c for c, spans in enumerate(clusters) for span in spans}
-        return [of.get((a, b), of.get((a - 1, b))) for a, b, *_ in mentions]
+        found = []
+        for a, b, *_ in mentions:
+            around = [first for first, last in of if last == b and first < a]
+            wider = of[max(around), b] if around else None
+            found.append(of.get((a, b), of.get((a - 1, b), wider)))
+        return found
 
     def join_clusters(self, groups, mentions, clusters):
         first = {}
@@ -329,11 +334,17 @@ class HmtlTorch(nn.Module):
         return groups
 
     def coref(self, inputs, encoded, sentences, words):
-        kept, _, _, other, scores = self.antecedents(inputs, encoded, sentences, words)
+        """Clusters, and the mentions that are in none."""
+        config = self.config["tasks"]["coref"]
+        kept, spans, mention, other, scores = self.antecedents(inputs, encoded, sentences, words)
         if not kept:
-            return []
+            return [], []
         odds = scores.clamp(-60, 60).double().exp().tolist()
-        return self.cluster(kept, other.tolist(), odds, self.config["tasks"]["coref"]["none_score"])
+        clusters = self.cluster(kept, other.tolist(), odds, config["none_score"])
+        linked = {span for cluster in clusters for span in cluster}
+        score = dict(zip(((a, b) for a, b, _ in spans), mention.tolist()))
+        alone = [(a, b) for a, b, _ in kept if score[a, b] > config["singleton_score"] and (a, b) not in linked]
+        return clusters, [[span] for span in alone]
 
     def antecedents(self, inputs, encoded, sentences, words):
         """Kept spans; all spans and their mention scores; antecedents of the kept ones and their scores."""
@@ -479,8 +490,8 @@ class HmtlTorch(nn.Module):
         ner = spans(0)
         sentence_of = [s for s, (begin, end) in enumerate(sentences) for _ in range(begin, end)]
         keys = [word.lower() for word in words]
-        clusters = self.coref(rows(3), rows(4), sentences, words)
-        joined = clusters if self.config["tasks"]["relation"].get("entities") else []
+        clusters, alone = self.coref(rows(3), rows(4), sentences, words)
+        joined = clusters + alone if self.config["tasks"]["relation"].get("entities") else []
         return {
             "ner": ner,
             "emd": spans(1),

@@ -26,8 +26,7 @@ fn name_groups(mentions: &[(Span, usize)], keys: &[i64]) -> Vec<usize> {
     groups
 }
 
-/// Joins the groups of mentions of one type that a cluster joins. A mention is in a cluster as it
-/// stands, or with one more token before it: "the University of Oslo" is "University of Oslo".
+/// Joins the groups of mentions of one type that a cluster joins.
 fn join_clusters(groups: &mut [usize], mentions: &[(Span, usize)], clusters: &[Vec<Span>]) {
     let most = groups.iter().max().map_or(0, |most| most + 1);
     let mut joined = Joined { to: (0..most).collect() };
@@ -60,19 +59,26 @@ impl Joined {
     }
 }
 
-/// Where each mention stands in clusters: as it is, or with one more token before it.
+/// The cluster of each mention: that of the mention as it is, or with one more token before it, or where it is
+/// in none so, of the shortest that ends with it: "the Norwegian shipbuilder Haldorsen Marine".
 fn clusters_of<'a>(
     mentions: &'a [(Span, usize)],
     clusters: &[Vec<Span>],
 ) -> impl Iterator<Item = Option<usize>> + 'a {
-    let cluster_of: HashMap<Span, usize> = clusters
-        .iter()
-        .enumerate()
-        .flat_map(|(c, spans)| spans.iter().map(move |s| (*s, c)))
-        .collect();
+    let spans =
+        || clusters.iter().enumerate().flat_map(|(c, spans)| spans.iter().map(move |s| (*s, c)));
+    let cluster_of: HashMap<Span, usize> = spans().collect();
+    let mut ending: HashMap<usize, Vec<(Span, usize)>> = HashMap::new();
+    for (span, cluster) in spans() {
+        ending.entry(span.last).or_default().push((span, cluster));
+    }
     mentions.iter().map(move |&(span, _)| {
         let longer = span.first.checked_sub(1).map(|first| Span::new(first, span.last));
-        cluster_of.get(&span).or_else(|| cluster_of.get(&longer?)).copied()
+        let shortest = || {
+            let around = ending.get(&span.last)?.iter().filter(|(s, _)| s.first < span.first);
+            around.max_by_key(|(s, _)| s.first).map(|(_, cluster)| cluster)
+        };
+        cluster_of.get(&span).or_else(|| cluster_of.get(&longer?)).or_else(shortest).copied()
     })
 }
 
@@ -206,6 +212,24 @@ mod tests {
         assert_eq!(groups, [0, 0, 2, 3, 3]);
         join_clusters(&mut groups, &mentions, &[vec![Span::new(1, 3), Span::new(10, 11)]]);
         assert_eq!(groups, [0, 0, 2, 0, 0]);
+    }
+
+    #[test]
+    fn a_name_is_in_the_cluster_of_what_ends_with_it_if_in_none_of_its_own() {
+        let at = |first: usize, last: usize| Span::new(first, last);
+        let mentions = [(3, 5), (8, 9), (14, 15)].map(|(a, b)| (at(a, b), 0));
+        let clusters = [
+            // "The Norwegian shipbuilder Haldorsen Marine" inside of something longer.
+            vec![at(0, 5), at(6, 7)],
+            vec![at(1, 5)],
+            // "the mayor of Paris", where Paris is a mention itself, and "the Paris" of one more token.
+            vec![at(10, 15), at(16, 17)],
+            vec![at(14, 15)],
+            vec![at(7, 9)],
+        ];
+        let found: Vec<_> = clusters_of(&mentions, &clusters).collect();
+        assert_eq!(found, [Some(1), Some(4), Some(3)]);
+        assert_eq!(clusters_of(&mentions, &[vec![at(5, 6)]]).collect::<Vec<_>>(), [None; 3]);
     }
 
     #[test]
