@@ -68,9 +68,11 @@ impl Network {
         }
         // Near misses are those of the arguments' task as it is.
         let mut read = names.clone();
-        read.extend(names.iter().filter_map(|task| self.near_misses_of(task)).map(|(of, _)| of));
-        read.sort_unstable();
-        read.dedup();
+        for (of, _) in names.iter().filter_map(|task| self.near_misses_of(task)) {
+            if !read.contains(&of) {
+                read.push(of);
+            }
+        }
         let reading = self.read(&read, examples)?;
         tasks.iter().map(|(task, gold)| self.loss_of(task, gold, &reading)).collect()
     }
