@@ -242,8 +242,16 @@ fn facts_are_learned_from_what_the_start_takes_for_their_entities() {
         setup.add("relation", Split::Train, &docs(false)).unwrap();
         setup.add("relation", Split::Dev, &docs(false)).unwrap();
         let mut trainer = setup.build().unwrap();
-        steps(&mut trainer, 150);
-        dev_score(&mut trainer, "relation")
+        steps(&mut trainer, 140);
+        // A run that goes on finds them again.
+        let checkpoint = dir.path().join(format!("checkpoint-{references}"));
+        trainer.save(&checkpoint).unwrap();
+        let mut resumed = Setup::resume(&checkpoint, None).unwrap();
+        resumed.add("relation", Split::Train, &docs(false)).unwrap();
+        resumed.add("relation", Split::Dev, &docs(false)).unwrap();
+        let mut resumed = resumed.build().unwrap();
+        assert_eq!(steps(&mut trainer, 10), steps(&mut resumed, 10));
+        dev_score(&mut resumed, "relation")
     };
     // Nothing in one sentence is related but what stands for one of them.
     assert_eq!(score(false), 0.0);
