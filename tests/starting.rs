@@ -95,7 +95,6 @@ fn a_task_is_added_to_a_model_on_any_encoder() {
         },
         "training": {
             "epochs": 20, "freeze": ["embedding", "encoders.low", "tasks.ner", "tasks.emd"],
-
             "optimizer": {"learning_rate": 0.02},
             "tasks": {"gadgets": {"batch_size": 4}},
         },
@@ -122,6 +121,37 @@ fn a_task_is_added_to_a_model_on_any_encoder() {
         docs.iter().map(|d| d.mentions.iter().map(hmtl::Mention::span).collect()).collect()
     };
     assert_eq!(spans(annotate(&model)), spans(annotate(&old)));
+}
+
+#[test]
+fn words_and_characters_are_added_to_tables_that_learn() {
+    let dir = tempfile::tempdir().unwrap();
+    start(dir.path());
+    let build = |frozen: &str| {
+        let config = json!({
+            "format": 1,
+            "start": dir.path().join("start"),
+            "training": {"epochs": 1, "freeze": [frozen], "tasks": {"ner": {"batch_size": 4}}},
+        });
+        let mut setup = setup(&config);
+        setup.add("ner", Split::Train, &(0..6).map(gadget).collect::<Vec<_>>()).unwrap();
+        setup.build().unwrap()
+    };
+    for (frozen, word, char) in [
+        ("tasks.emd", true, true),
+        ("embedding.words", false, true),
+        ("embedding.chars.weight", true, false),
+        ("embedding", false, false),
+    ] {
+        let trainer = build(frozen);
+        let vocab = trainer.vocab();
+        assert_eq!(
+            (vocab.words.contains("zorb"), vocab.chars.contains("Z")),
+            (word, char),
+            "{frozen}"
+        );
+        assert!(vocab.words.contains("anna") && vocab.chars.contains("a"));
+    }
 }
 
 #[test]
@@ -165,7 +195,7 @@ fn a_start_that_does_not_fit_is_refused() {
             Err(error) => error,
             Ok(config) => {
                 let mut setup = Setup::new(config, Device::Cpu).unwrap();
-                setup.add("ner", Split::Train, &[gadget(0)]).unwrap();
+                setup.add("ner", Split::Train, &(0..6).map(gadget).collect::<Vec<_>>()).unwrap();
                 setup.build().unwrap_err()
             }
         };

@@ -6,6 +6,7 @@
 
 use tch::Tensor;
 
+use super::CHAR_TABLE;
 use crate::config::CharsConfig;
 use crate::dropout::Dropout as _;
 use crate::feature::{Batch, PADDING};
@@ -25,8 +26,7 @@ pub struct CharCnn {
 impl CharCnn {
     pub fn new(config: &CharsConfig, characters: i64, params: &mut Params) -> Result<Self> {
         let CharsConfig::Cnn { size, filters, widths, dropout, pool_padding } = config;
-        let table =
-            params.get("embedding.chars.weight", &[characters, *size], Init::XavierUniform)?;
+        let table = params.get(CHAR_TABLE, &[characters, *size], Init::XavierUniform)?;
         let conv = widths.iter().enumerate().map(|(i, &width)| {
             // PyTorch's default for a convolution.
             let init = Init::Uniform(1.0 / ((size * width) as f64).sqrt());

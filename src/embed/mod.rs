@@ -27,6 +27,8 @@ use crate::{Error, Result, cpu};
 
 /// Name of the word table among the parameters.
 pub const WORD_TABLE: &str = "embedding.words.weight";
+/// And of the characters' table.
+pub const CHAR_TABLE: &str = "embedding.chars.weight";
 
 /// What gives a word a vector that depends on its sentence.
 #[derive(Debug)]

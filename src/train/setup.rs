@@ -102,8 +102,7 @@ impl Setup {
             None => {
                 let labels = self.labels(&data, start.as_ref());
                 let known = start.as_ref().map(|s| &s.parts().vocab);
-                let (vocab, vectors) =
-                    vocabulary::build(&config.vocabulary, &config.model, &data, labels, known)?;
+                let (vocab, vectors) = vocabulary::build(config, &data, labels, known)?;
                 let network = network(&vocab)?;
                 if let Some(vectors) = vectors {
                     let table = vocabulary::word_table(&vocab.words, &vectors, &mut rng)?;

@@ -8,24 +8,25 @@ use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
 
-use super::VocabularyConfig;
+use super::RunConfig;
+use super::config::is_named;
 use super::task_data::TaskData;
-use crate::config::{ContextConfig, ModelConfig, WordsConfig};
+use crate::config::{ContextConfig, WordsConfig};
 use crate::embed::vectors::{self, Vectors};
-use crate::embed::{elmo, pretrained};
+use crate::embed::{CHAR_TABLE, WORD_TABLE, elmo, pretrained};
 use crate::feature::{Vocab, Vocabularies};
 use crate::transfer::host;
 use crate::{Error, Result};
 
 /// The vocabularies of a run, and the pretrained vectors of its words. The words of the model that
-/// it starts from stand first.
+/// it starts from stand first; new ones follow where the run can learn something about them.
 pub(super) fn build(
-    config: &VocabularyConfig,
-    model: &ModelConfig,
+    run: &RunConfig,
     data: &IndexMap<String, TaskData>,
     labels: IndexMap<String, Vec<String>>,
     start: Option<&Vocabularies>,
 ) -> Result<(Vocabularies, Option<Vectors>)> {
+    let (config, model) = (&run.vocabulary, &run.model);
     let mut words: BTreeMap<String, usize> = BTreeMap::new();
     let mut chars: BTreeMap<char, usize> = BTreeMap::new();
     let mut seen = HashSet::new();
@@ -73,10 +74,14 @@ pub(super) fn build(
         .map(|(c, _)| c.to_string())
         .collect();
     if let Some(start) = start {
+        let learns = |table: &str| !is_named(table, &run.training.freeze);
         let trainable =
             matches!(model.embedding.words, Some(WordsConfig::Table { trainable: true, .. }));
-        // A new word without a vector, and without a chance to learn one, is an unknown word.
+        let trainable = trainable && learns(WORD_TABLE);
+        // A new word without a vector, and without a chance to learn one, is an unknown word; so is
+        // a character. Random rows that nothing ever learned to read would be worse.
         names.retain(|n| trainable || known.contains(n.as_str()));
+        chars.retain(|_| learns(CHAR_TABLE));
         names = after(&start.words, names);
         chars = after(&start.chars, chars);
     }
