@@ -198,6 +198,12 @@ impl Document {
         self.covered.get(layer).is_none_or(|labels| labels.iter().any(|l| l == label))
     }
 
+    /// Whether mentions of `layer` were looked for.
+    pub fn annotates(&self, layer: &str) -> bool {
+        self.tasks.iter().any(|t| t == layer)
+            || self.mentions.iter().any(|m| m.labels.contains_key(layer))
+    }
+
     /// The spans that carry a label of `layer`, in text order.
     pub fn labelled<'a>(&'a self, layer: &'a str) -> impl Iterator<Item = (Span, &'a Label)> + 'a {
         self.mentions.iter().filter_map(move |m| Some((m.span(), m.labels.get(layer)?)))

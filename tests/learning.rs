@@ -4,9 +4,9 @@ mod common;
 
 use std::path::Path;
 
-use common::toy::{run, trainer};
-use hmtl::train::{Event, RunConfig, Trainer};
-use hmtl::{Cancel, Error};
+use common::toy::{run, setup, trainer};
+use hmtl::train::{Event, RunConfig, Split, Trainer};
+use hmtl::{Cancel, Document, DocumentBuilder, Error};
 use serde_json::{Value, json};
 use tch::{Device, Tensor};
 
@@ -253,6 +253,23 @@ fn data_that_cannot_train_is_refused_by_name() {
         let named = format!("task `emd`: the {split} data has no documents");
         assert!(error.contains(&named) && error.contains("empty.jsonl"), "{error}");
     }
+}
+
+#[test]
+fn relations_learn_from_texts_that_state_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = run(dir.path());
+    let examples = |layers: &[&str]| {
+        let mut build =
+            DocumentBuilder::new(Document::from_sentences(&[vec!["Anna", "left", "."]]));
+        layers.iter().for_each(|layer| build.layer(layer));
+        let mut setup = setup(&config);
+        setup.add("relation", Split::Train, &[build.finish()]).unwrap();
+        setup.build().unwrap().info()["tasks"]["relation"]["examples"].as_u64().unwrap()
+    };
+    // Names were looked for, and there are not two that could be related; or the model finds its own.
+    let [none, own] = [examples(&["ner", "relation"]), examples(&["relation"])];
+    assert_eq!(own, none + 1);
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Network {
     }
 
     /// The labels of a task that were not looked for in an example.
-    fn open_labels(&self, task: &str, example: &Example) -> Vec<usize> {
+    pub(super) fn open_labels(&self, task: &str, example: &Example) -> Vec<usize> {
         let layer = self.config.layer(task);
         let labels = self.vocab.labels(task).iter().enumerate();
         labels.filter(|(_, name)| !example.document.covers(layer, name)).map(|(l, _)| l).collect()
@@ -81,8 +81,7 @@ impl Network {
         let (layer, argument_layer) = (self.config.layer(task), self.config.layer(arguments));
         let mut index = HashMap::new();
         let mut mentions = Vec::new();
-        let annotated = doc.tasks.iter().any(|t| t == argument_layer)
-            || doc.mentions.iter().any(|m| m.labels.contains_key(argument_layer));
+        let annotated = doc.annotates(argument_layer);
         let related: HashSet<usize> = if annotated {
             HashSet::new()
         } else {

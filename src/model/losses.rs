@@ -109,6 +109,8 @@ impl Network {
                 let (documents, pairs) = (Cell::new(0), Cell::new(0));
                 let sum = self.document_loss(task, gold, reading, |rows, e, example| {
                     let (mut mentions, gold) = self.gold_relations(task, arguments, example)?;
+                    // Where not all arguments were looked for, a near miss may be one.
+                    let misses = misses.filter(|(of, _)| self.open_labels(of, example).is_empty());
                     if let (Some((of, share)), Some(read)) = (misses, &read) {
                         let index = upload_values(&reading.index_of(e), &[-1], self.device)?;
                         let rows = read.encoded.detach().f_index_select(0, &index)?;

@@ -210,7 +210,7 @@ impl TaskData {
         let mut lengths = Vec::new();
         for (d, doc) in self.train.iter().enumerate().filter(|(d, _)| !learned.contains(d)) {
             for example in Example::whole(doc).cut(limit) {
-                if config.along.is_empty() && !teaches(head, &example) {
+                if config.along.is_empty() && !teaches(model, head, &example) {
                     continue;
                 }
                 lengths.push(example.tokens().len());
@@ -342,10 +342,14 @@ fn text_key(doc: &Document) -> Result<[u8; 32]> {
 }
 
 /// Whether a head learns anything from an example: nothing can be learned about the relations of
-/// fewer than two mentions.
-fn teaches(head: &HeadConfig, example: &Example) -> bool {
-    let tokens = example.tokens();
+/// fewer than two mentions. Where arguments were not annotated, those that the model finds are not related.
+fn teaches(model: &ModelConfig, head: &HeadConfig, example: &Example) -> bool {
+    let (tokens, doc) = (example.tokens(), example.document);
     let inside = |m: &&Mention| tokens.start <= m.first_token && m.last_token <= tokens.end;
-    let relates_mentions = matches!(head, HeadConfig::MentionPairs { .. });
-    !relates_mentions || example.document.mentions.iter().filter(inside).count() > 1
+    match head {
+        HeadConfig::MentionPairs { arguments, .. } => {
+            !doc.annotates(model.layer(arguments)) || doc.mentions.iter().filter(inside).count() > 1
+        }
+        _ => true,
+    }
 }

@@ -5,7 +5,7 @@ use hmtl::feature::Example;
 use hmtl::head::{DocumentInput, Head};
 use hmtl::model::Network;
 use hmtl::params::Params;
-use hmtl::{Cancel, DocumentBuilder, Span};
+use hmtl::{Cancel, Document, DocumentBuilder, Span};
 use tch::{Device, Kind, Tensor};
 
 use crate::small::{NESTED, annotate, descend, doc, for_tasks, gold, loss, network, vocabularies};
@@ -163,6 +163,16 @@ fn nothing_is_learned_to_hold_of_what_is_nearly_a_mention() {
         let (without, with) = (wrong(0.0), wrong(4.0));
         assert!(with < 0.5 * without, "{with} {without}");
     }
+    // Where not all arguments were looked for, what is nearly one may be one.
+    let mut partly = document.clone();
+    partly.covered.insert("ner".into(), Vec::new());
+    let loss = |near_misses: f64, document: &Document| {
+        let (network, _) = network(&related(&format!(r#""near_misses": {near_misses}"#)));
+        let loss = network.loss("relation", &[Example::whole(document)]).unwrap();
+        f64::try_from(loss).unwrap()
+    };
+    assert!(loss(4.0, &document) != loss(0.0, &document));
+    assert_eq!(loss(4.0, &partly), loss(0.0, &partly));
     let error = ModelConfig::from_json(&related(r#""near_misses": -1"#)).unwrap_err().to_string();
     assert!(error.contains("near_misses must not be negative"), "{error}");
 }
