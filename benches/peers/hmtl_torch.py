@@ -263,6 +263,11 @@ class HmtlTorch(nn.Module):
         own = [name[:2] for name, group in zip(names, groups) if group == groups[m]]
         return min(own, key=lambda span: (span[0] > at, abs(span[0] - at)))
 
+    def relation_rows(self, inputs, encoded):
+        """What relations read of tokens: the encoder's output, and what their words give, if they are compared."""
+        words = self.w.get("tasks.relation.match.words")
+        return encoded if words is None else torch.cat([encoded, F.linear(inputs, words)], -1)
+
     def pair_logits(self, rows, mentions, groups, sentence_of):
         """Pairs of mentions of two groups, the pair of groups of each, these pairs, and logits (pairs, labels)."""
         config = self.config["tasks"]["relation"]
@@ -271,15 +276,17 @@ class HmtlTorch(nn.Module):
         span = torch.tensor([(a, b) for a, b, *_ in mentions])
         types = torch.tensor([m[2] for m in mentions])
         sums = F.pad(rows.double().cumsum(0), (0, 0, 1, 0))
+        width = self.w["tasks.relation.context.weight"].shape[1]
 
         def mean(first, last):
             return ((sums[last] - sums[first]) / (last - first).clamp(min=1).unsqueeze(1)).float()
 
+        own, words = mean(span[:, 0], span[:, 1]).split([width, rows.shape[1] - width], 1)
         m = torch.cat(
             [
-                rows[span[:, 0]],
-                rows[span[:, 1] - 1],
-                mean(span[:, 0], span[:, 1]),
+                rows[span[:, 0], :width],
+                rows[span[:, 1] - 1, :width],
+                own,
                 self.w["tasks.relation.types"][types],
             ],
             1,
@@ -305,13 +312,16 @@ class HmtlTorch(nn.Module):
         bucket = torch.tensor([int(d).bit_length() for d in distance.abs()]).clamp(max=half - 1)
         bucket = torch.where(distance < 0, bucket, bucket + half)
         x = (
-            self.linear(mean(low, high), "relation.context")
+            self.linear(mean(low, high)[:, :width], "relation.context")
             + self.linear(m, "relation.head")[head]
             + self.linear(m, "relation.tail")[tail]
             + self.linear(m[head] * m[tail], "relation.product")
             + self.w["tasks.relation.distance"][bucket]
             + self.w["tasks.relation.sentences"][apart.clamp(max=5)]
         )
+        if words.shape[1]:
+            as_head, as_tail = words.chunk(2, 1)
+            x = x + F.linear(as_head[head] * as_tail[tail], self.w["tasks.relation.match.product"])
         logits = (
             self.linear(x.relu(), "relation.output") + self.w["tasks.relation.type_bias"][types[head], types[tail]]
         )
@@ -462,9 +472,10 @@ class HmtlTorch(nn.Module):
             batch = where[start:end]
             inputs, out, lengths = self.encode([docs[d][s] for d, s in batch])
             ner, emd = self.ner(out["low"], lengths), self.emd(out["mid"], lengths)
+            rel = self.relation_rows(inputs["rel"], out["rel"])
             for k, (d, s) in enumerate(batch):
                 n = lengths[k]
-                parts[d][s] = (ner[k], emd[k], out["rel"][k, :n], inputs["top"][k, :n], out["top"][k, :n])
+                parts[d][s] = (ner[k], emd[k], rel[k, :n], inputs["top"][k, :n], out["top"][k, :n])
             start = end
         return [self.document(doc, part) for doc, part in zip(docs, parts)]
 
@@ -517,7 +528,8 @@ class HmtlTorch(nn.Module):
             ]
             return self.coref_loss(*self.antecedents(*rows, starts, [w for s in sentences for w in s]), clusters)
         if task == "relation":
-            rows = torch.cat([out["rel"][k, :n] for k, n in enumerate(lengths)])
+            rel = self.relation_rows(inputs["rel"], out["rel"])
+            rows = torch.cat([rel[k, :n] for k, n in enumerate(lengths)])
             return self.relation_loss(rows, doc, [k for k, n in enumerate(lengths) for _ in range(n)])
         gold = [[] for _ in sentences]
         for m in doc["mentions"]:

@@ -150,6 +150,7 @@ impl ModelConfig {
                 rivalry,
                 feedforward_dropout,
                 reader_hidden,
+                word_match,
                 calibration,
                 near_misses,
                 references,
@@ -171,6 +172,7 @@ impl ModelConfig {
                 }
                 positive(&format!("task `{name}`: hidden"), *hidden)?;
                 positive(&format!("task `{name}`: reader_hidden"), reader_hidden.unwrap_or(1))?;
+                positive(&format!("task `{name}`: word_match"), word_match.unwrap_or(1))?;
                 if !(*near_misses >= 0.0 && near_misses.is_finite()) {
                     return Err(Error::config(format!(
                         "task `{name}`: near_misses must not be negative"

@@ -54,6 +54,10 @@ pub enum HeadConfig {
         /// type (as the typed markers of Zhong and Chen 2021); absent means the encoder alone reads.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reader_hidden: Option<i64>,
+        /// Products that compare the words of two mentions, whatever stands around them: that Rotterdam lies
+        /// in the Netherlands is known of the names, not of the sentence. Absent means none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        word_match: Option<i64>,
         /// Labels whose arguments have no order, such as `spouse`: learned both ways, reported
         /// once, right either way.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]

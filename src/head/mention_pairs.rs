@@ -3,12 +3,13 @@
 //! A mention is `m = relu(W [h_first; h_last; mean(h); type])`, a pair
 //!
 //! ```text
-//! p(h, t) = relu(W_h m_h + W_t m_t + W_p (m_h * m_t) + W_c context + distance + sentences)
+//! p(h, t) = relu(W_h m_h + W_t m_t + W_p (m_h * m_t) + W_c context + words + distance + sentences)
 //! logits  = V p(h, t) + b + B[type_h, type_t]
 //! ```
 //!
 //! where `h` are the encoder's outputs, or what [`MarkedReader`] makes of them where the configuration has
-//! one, and `context` is their mean between two mentions of one sentence. Labels are
+//! one, `context` is their mean between two mentions of one sentence, and `words`, if the configuration has
+//! it, what the words of the two have to do with each other ([`super::word_match`]). Labels are
 //! independent (several per pair); a symmetric one is gold in both directions, and its logit the
 //! mean of both. A fact holds between entities, and one pair of their mentions
 //! states it: the logits of an entity pair are the logsumexp over its mention pairs, as in
@@ -24,10 +25,13 @@ use super::fast::{FastMentionPairs, PairFeatures};
 use super::marked_reader::MarkedReader;
 use super::pair_scorer::{Mentions, PairScorer};
 use super::pair_targets::PairTargets;
+use super::word_match::WordMatch;
 use super::{DocumentInput, GoldRelations};
 use crate::config::Between;
 use crate::cpu::values;
 use crate::decode::{Arguments, EntityPairs, Fact, FactPool, FactRule, MentionPair, TypePairs};
+use crate::embed::TokenVectors;
+use crate::encode::Widths;
 use crate::engine::share;
 use crate::params::Params;
 use crate::transfer::{download, host, upload, upload_values};
@@ -66,6 +70,8 @@ pub struct MentionPairsOptions {
     pub symmetric: Vec<bool>,
     /// Scale and shift of the logits of the scores that are reported.
     pub calibration: (f64, f64),
+    /// Products that compare the words of two mentions.
+    pub word_match: Option<i64>,
     /// What relations hold between.
     pub between: Between,
     /// Whether the other mentions of clusters state facts of their names.
@@ -78,7 +84,7 @@ impl MentionPairs {
     pub fn new(
         params: &mut Params,
         prefix: &str,
-        input: i64,
+        widths: Widths,
         options: MentionPairsOptions,
         labels: usize,
         argument_labels: usize,
@@ -86,14 +92,23 @@ impl MentionPairs {
         let (hidden, columns, types) = (options.hidden, labels as i64, argument_labels as i64);
         let reader = options.reader_hidden.map(|own| {
             let prefix = format!("{prefix}.reader");
-            MarkedReader::new(params, &prefix, [input, own], types, options.feedforward_dropout)
+            MarkedReader::new(
+                params,
+                &prefix,
+                [widths.output, own],
+                types,
+                options.feedforward_dropout,
+            )
         });
         let reader = reader.transpose()?;
-        let input = reader.as_ref().map_or(input, MarkedReader::width);
+        let read = reader.as_ref().map_or(widths.output, MarkedReader::width);
         let mut get =
             |name: &str, shape: &[i64], init| params.get(&format!("{prefix}.{name}"), shape, init);
         let dropout = options.feedforward_dropout;
-        let scorer = PairScorer::new(&mut get, [input, hidden], [types, columns], dropout)?;
+        let words = options.word_match;
+        let words =
+            words.map(|size| WordMatch::new(&mut get, widths, [size, hidden])).transpose()?;
+        let scorer = PairScorer::new(&mut get, [read, hidden], [types, columns], words, dropout)?;
         let shape = [types, types, columns];
         let seen = options.min_count.map(|_| params.counts(&format!("{prefix}.seen"), &shape));
         let seen = seen.transpose()?;
@@ -227,7 +242,20 @@ impl MentionPairs {
         Ok(facts)
     }
 
-    /// What the head reads of the tokens, where these are the arguments: (N, input).
+    /// What is kept of each token: the encoder's output and what its words give, (..., W).
+    pub(super) fn token_rows(
+        &self,
+        encoded: &Tensor,
+        inputs: &TokenVectors,
+        train: bool,
+    ) -> Result<Tensor> {
+        match &self.fast {
+            Some(fast) if !train => fast.token_rows(encoded, inputs),
+            _ => self.scorer.token_rows(encoded, inputs),
+        }
+    }
+
+    /// What the head reads of the tokens, where these are the arguments: (N, input), and columns of their words.
     fn rows(
         &self,
         x: &DocumentInput,
@@ -236,7 +264,12 @@ impl MentionPairs {
         cancel: &Cancel,
     ) -> Result<Tensor> {
         match &self.reader {
-            Some(reader) => reader.read(&x.rows, &x.sentences, mentions, train, cancel),
+            Some(reader) => {
+                let (all, words) = (x.rows.size()[1], self.scorer.word_columns());
+                let encoded = x.columns(0, all - words)?;
+                let read = reader.read(&encoded, &x.sentences, mentions, train, cancel)?;
+                Ok(Tensor::f_cat(&[read, x.columns(all - words, words)?], 1)?)
+            }
             None => Ok(x.rows.shallow_clone()),
         }
     }

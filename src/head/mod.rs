@@ -19,6 +19,7 @@ mod pair_targets;
 mod scorer;
 mod span_vectors;
 mod sums;
+mod word_match;
 
 use std::ops::Range;
 
@@ -169,6 +170,7 @@ impl Head {
     ) -> Result<Tensor> {
         match self {
             Self::CoarseToFine(head) => head.token_rows(encoded, inputs, train),
+            Self::MentionPairs(head) => head.token_rows(encoded, inputs, train),
             Self::MentionRanking(_) => Ok(Tensor::f_cat(&[encoded, &inputs.whole()?], -1)?),
             _ => Ok(encoded.shallow_clone()),
         }

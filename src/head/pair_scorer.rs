@@ -6,9 +6,11 @@ use tch::Tensor;
 
 use super::fast::{FastMentionPairs, PairFeatures, linear};
 use super::sums::{mean_between, running_sums};
+use super::word_match::WordMatch;
 use crate::cpu::values;
 use crate::decode::{MentionPair, TypePairs};
 use crate::dropout::Dropout as _;
+use crate::embed::TokenVectors;
 use crate::params::Init;
 use crate::transfer::{host, upload_all};
 use crate::{Result, Span};
@@ -31,6 +33,7 @@ pub(super) struct PairScorer {
     sentences: Tensor,         // (SENTENCES, hidden)
     output: (Tensor, Tensor),  // (labels, hidden), (labels)
     type_bias: Tensor,         // (argument labels, argument labels, labels)
+    words: Option<WordMatch>,
     dropout: f64,
 }
 
@@ -40,6 +43,8 @@ pub(super) struct Mentions {
     head: Tensor,    // (mentions, hidden)
     tail: Tensor,    // (mentions, hidden)
     sums: Tensor,    // of the encoder's rows
+    /// Means of what their words give: (mentions, columns of words).
+    words: Tensor,
     pairs: Pairs,
     /// (argument labels squared, labels): zero, or minus infinity where a label does not allow the
     /// types.
@@ -64,6 +69,7 @@ impl PairScorer {
         get: &mut impl FnMut(&str, &[i64], Init) -> Result<Tensor>,
         [input, hidden]: [i64; 2],
         [types, labels]: [i64; 2],
+        words: Option<WordMatch>,
         dropout: f64,
     ) -> Result<Self> {
         let xavier = Init::XavierUniform;
@@ -88,6 +94,7 @@ impl PairScorer {
                 get("output.bias", &[labels], Init::Constant(-4.0))?,
             ),
             type_bias: get("type_bias", &[types, types, labels], Init::Zeros)?,
+            words,
             dropout,
         })
     }
@@ -107,6 +114,7 @@ impl PairScorer {
             sentences: table(&self.sentences)?,
             output: linear(&self.output.0, Some(&self.output.1))?,
             type_bias: table(&self.type_bias)?,
+            words: self.words.as_ref().map(WordMatch::fast).transpose()?,
             hidden: size(&self.head, 0),
             labels: size(&self.output.0, 0),
             input: size(&self.context.0, 1),
@@ -122,7 +130,20 @@ impl PairScorer {
         self.types.device()
     }
 
-    /// Of `rows` (N, input). All that the host knows of the mentions and their pairs crosses at once.
+    /// Columns of the rows that are not the encoder's.
+    pub(super) fn word_columns(&self) -> i64 {
+        self.words.as_ref().map_or(0, WordMatch::columns)
+    }
+
+    /// See [`super::MentionPairs::token_rows`].
+    pub(super) fn token_rows(&self, encoded: &Tensor, inputs: &TokenVectors) -> Result<Tensor> {
+        match &self.words {
+            Some(words) => Ok(Tensor::f_cat(&[encoded, &words.of_tokens(inputs)?], -1)?),
+            None => Ok(encoded.shallow_clone()),
+        }
+    }
+
+    /// Of `rows` (N, input + columns of words). All that the host knows of the mentions and their pairs crosses at once.
     pub(super) fn mentions(
         &self,
         rows: &Tensor,
@@ -147,11 +168,15 @@ impl PairScorer {
         all.extend(&mut allowed);
         upload_all(&mut all, rows.device())?;
         let sums = running_sums(rows)?;
+        let means = mean_between(&sums, &first, &last)?;
+        let input = self.context.0.size()[1];
+        let encoded = |x: &Tensor| x.f_narrow(1, 0, input);
+        let rows = encoded(rows)?;
         let vectors = Tensor::f_cat(
             &[
                 rows.f_index_select(0, &first)?,
                 rows.f_index_select(0, &last.f_sub_scalar(1)?)?,
-                mean_between(&sums, &first, &last)?,
+                encoded(&means)?,
                 self.types.f_index_select(0, &types)?,
             ],
             1,
@@ -164,7 +189,8 @@ impl PairScorer {
             head: vectors.f_linear::<&Tensor>(&self.head, None)?,
             tail: vectors.f_linear::<&Tensor>(&self.tail, None)?,
             vectors,
-            sums,
+            sums: encoded(&sums)?,
+            words: means.f_narrow(1, input, self.word_columns())?,
             pairs,
             allowed,
         })
@@ -233,6 +259,13 @@ impl PairScorer {
             .f_add(&product(&mentions.vectors)?.f_linear::<&Tensor>(&self.product, None)?)?
             .f_add(&self.distance.f_index_select(0, &distance)?)?
             .f_add(&self.sentences.f_index_select(0, &sentences)?)?;
+        let hidden = match &self.words {
+            Some(words) => hidden.f_add(&words.of_pairs(
+                &mentions.words.f_index_select(0, &head)?,
+                &mentions.words.f_index_select(0, &tail)?,
+            )?)?,
+            None => hidden,
+        };
         let hidden = hidden
             .f_relu()? // (pairs, hidden)
             .dropped(self.dropout, train)?;

@@ -72,6 +72,7 @@ impl Network {
                     reader_hidden,
                     symmetric,
                     constrain,
+                    word_match,
                     between,
                     references,
                     calibration,
@@ -88,13 +89,14 @@ impl Network {
                         rivalry: *rivalry,
                         feedforward_dropout: *feedforward_dropout,
                         symmetric: labels_of.iter().map(is_symmetric).collect(),
+                        word_match: *word_match,
                         between: *between,
                         references: *references,
                         calibration: calibration.map_or((1.0, 0.0), |c| (c.scale, c.shift)),
                         min_count: constrain.map(|c| c.min_count),
                     };
                     Head::MentionPairs(MentionPairs::new(
-                        params, &prefix, encoded, options, labels, arguments,
+                        params, &prefix, widths, options, labels, arguments,
                     )?)
                 }
                 HeadConfig::MentionRanking(ranking) => match ranking.projection {

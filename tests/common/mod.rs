@@ -93,7 +93,7 @@ pub const TINY: &str = r#"{
     "ner": {"type": "crf_tagger", "on": "low"},
     "emd": {"type": "biaffine", "on": "mid", "hidden": 8, "max_width": 6, "none_score": -0.01},
     "relation": {"type": "mention_pairs", "on": "mid", "arguments": "emd", "hidden": 8, "max_sentences": 1,
-                 "reader_hidden": 6},
+                 "reader_hidden": 6, "word_match": 3},
     "coref": {"type": "mention_ranking", "on": "top", "max_span_width": 4, "spans_per_word": 0.4,
               "max_antecedents": 20, "hidden": 12, "feature_size": 4, "projection": 12, "coarse_distance": true,
               "singletons": true}

@@ -159,8 +159,8 @@ fn a_raised_flag_stops_the_work_inside_a_document() {
     assert!(matches!(coref.decode(&x(37), &raised), Err(Error::Cancelled)));
     let Some(Head::MentionPairs(pairs)) = network.head("relation") else { panic!("relation") };
     let mentions = [(Span::new(0, 2), 0), (Span::new(3, 4), 1)];
-    assert!(pairs.decode(&x(16), &mentions, &[], &Cancel::new()).is_ok());
-    assert!(matches!(pairs.decode(&x(16), &mentions, &[], &raised), Err(Error::Cancelled)));
+    assert!(pairs.decode(&x(22), &mentions, &[], &Cancel::new()).is_ok());
+    assert!(matches!(pairs.decode(&x(22), &mentions, &[], &raised), Err(Error::Cancelled)));
 }
 
 #[test]

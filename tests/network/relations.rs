@@ -181,7 +181,7 @@ fn nothing_is_learned_to_hold_of_what_is_nearly_a_mention() {
 fn what_stands_for_a_name_states_its_facts() {
     // Two sentences apart, which is too far: "Maria" and "Nordlicht", between them "she".
     let x = DocumentInput {
-        rows: Tensor::randn([9, 16], (Kind::Float, Device::Cpu)),
+        rows: Tensor::randn([9, 16 + 2 * 3], (Kind::Float, Device::Cpu)),
         sentences: vec![0..3, 3..6, 6..9],
         documents: std::iter::once(0..9).collect(),
         keys: (0..9).collect(),
@@ -205,4 +205,43 @@ fn what_stands_for_a_name_states_its_facts() {
     assert_eq!(symmetric, [(0, 1, 0), (0, 1, 1)]);
     let error = ModelConfig::from_json(&related(r#""references": true"#)).unwrap_err().to_string();
     assert!(error.contains("references need `entities`"), "{error}");
+}
+
+#[test]
+fn words_are_compared_whatever_the_sentence_says() {
+    // Two mentions and a third, as far from both, of which the encoder knows the same.
+    let at = |n: usize| Span::new(n, n + 1);
+    let mentions = [(at(0), 0), (at(1), 0), (at(5), 1)];
+    let scores = |word_match: bool, words: Tensor| {
+        let encoded = Tensor::ones([6, 16], (Kind::Float, Device::Cpu));
+        let rows = if word_match { Tensor::cat(&[encoded, words], 1) } else { encoded };
+        let x = DocumentInput {
+            rows,
+            sentences: std::iter::once(0..6).collect(),
+            documents: std::iter::once(0..6).collect(),
+            keys: (0..6).collect(),
+            capitals: vec![false; 6],
+        };
+        let mut config = related("").replace(r#""threshold": 0.0, "#, r#""threshold": 0.0"#);
+        config = config.replace(r#""reader_hidden": 6, "#, "");
+        if !word_match {
+            config = config.replace(r#""word_match": 3"#, r#""rivalry": 0"#);
+        }
+        let (network, _) = network(&config);
+        let Some(Head::MentionPairs(head)) = network.head("relation") else { panic!() };
+        let found = head.decode(&x, &mentions, &[], &Cancel::new()).unwrap();
+        let of = |head: usize| {
+            let fact = found.iter().find(|f| (f.head, f.tail, f.label) == (head, 2, 0));
+            fact.unwrap().score
+        };
+        (of(0), of(1))
+    };
+    let random = Tensor::randn([6, 6], (Kind::Float, Device::Cpu));
+    let (one, other) = scores(true, random.shallow_clone());
+    assert!((one - other).abs() > 1e-4, "{one} {other}");
+    for (one, other) in [scores(true, Tensor::ones_like(&random)), scores(false, random)] {
+        assert!((one - other).abs() < 1e-6, "{one} {other}");
+    }
+    let error = ModelConfig::from_json(&NESTED.replace(r#""word_match": 3"#, r#""word_match": 0"#));
+    assert!(error.unwrap_err().to_string().contains("word_match must be between"));
 }

@@ -34,7 +34,7 @@ pub const NESTED: &str = r#"{
   "tasks": {
     "ner": {"type": "biaffine", "on": "low", "hidden": 8, "max_width": 6},
     "relation": {"type": "mention_pairs", "on": "top", "arguments": "ner", "hidden": 8, "max_sentences": 1,
-                 "reader_hidden": 6},
+                 "reader_hidden": 6, "word_match": 3},
     "coref": {"type": "mention_ranking", "on": "top", "max_span_width": 4, "spans_per_word": 0.4,
               "max_antecedents": 20, "hidden": 12, "feature_size": 4, "projection": 12, "singletons": true}
   }

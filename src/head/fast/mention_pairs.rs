@@ -2,9 +2,12 @@
 
 use std::ops::Range;
 
-use super::{add, apply};
-use crate::Span;
-use crate::cpu::{Linear, Rows, relu};
+use tch::Tensor;
+
+use super::{FastWordMatch, add, apply};
+use crate::cpu::{Linear, Rows, relu, tensor, values};
+use crate::embed::TokenVectors;
+use crate::{Result, Span};
 
 /// Logits of mention pairs.
 #[derive(Debug)]
@@ -20,6 +23,7 @@ pub(in crate::head) struct FastMentionPairs {
     pub sentences: Vec<f32>, // (sentences, hidden)
     pub output: Linear,      // hidden -> labels
     pub type_bias: Vec<f32>, // (argument labels squared, labels)
+    pub words: Option<FastWordMatch>,
     pub hidden: usize,
     pub labels: usize,
     pub input: usize,
@@ -30,8 +34,11 @@ pub(in crate::head) struct FastMentions {
     vectors: Vec<f32>, // (mentions, padded hidden)
     head: Vec<f32>,
     tail: Vec<f32>,
-    /// Sums of the rows before each token: (N + 1, input).
+    /// Means of what their words give, (mentions, columns of words).
+    words: Vec<f32>,
+    /// Sums of the rows before each token: (N + 1, columns).
     sums: Vec<f64>,
+    columns: usize,
 }
 
 /// What tells one pair from another.
@@ -47,19 +54,49 @@ pub(in crate::head) struct PairFeatures {
 }
 
 impl FastMentionPairs {
-    /// `rows` are the encoder's of all tokens, (N, input).
+    /// As [`crate::head::MentionPairs::token_rows`], of (B, L, D) and (B, L, D').
+    pub(in crate::head) fn token_rows(
+        &self,
+        encoded: &Tensor,
+        inputs: &TokenVectors,
+    ) -> Result<Tensor> {
+        let Some(words) = &self.words else { return Ok(encoded.shallow_clone()) };
+        let (batch, length, width) = encoded.size3()?;
+        let encoded = encoded.f_contiguous()?;
+        let (of_tokens, stride) = words.of_tokens(inputs, (batch * length) as usize)?;
+        let (input, columns) = (width as usize, width as usize + words.columns());
+        let encoded = values(&encoded)?;
+        tensor(&[batch, length, columns as i64], |out| {
+            let rows = encoded.chunks(input).zip(of_tokens.chunks(stride));
+            for (out, (encoded, words)) in out.chunks_mut(columns).zip(rows) {
+                out[..input].copy_from_slice(encoded);
+                out[input..].copy_from_slice(&words[..columns - input]);
+            }
+        })
+    }
+
+    fn word_columns(&self) -> usize {
+        self.words.as_ref().map_or(0, FastWordMatch::columns)
+    }
+
+    /// `rows` are those of all tokens, (N, input + columns of words).
     pub(in crate::head) fn mentions(&self, rows: &[f32], spans: &[(Span, usize)]) -> FastMentions {
-        let input = self.input;
-        let mut sums = vec![0_f64; rows.len() + input];
+        let (input, columns) = (self.input, self.input + self.word_columns());
+        let mut sums = vec![0_f64; rows.len() + columns];
         for (at, &x) in rows.iter().enumerate() {
-            sums[at + input] = sums[at] + f64::from(x);
+            sums[at + columns] = sums[at] + f64::from(x);
         }
-        let mut mentions = FastMentions { vectors: vec![], head: vec![], tail: vec![], sums };
+        let none = || Vec::new();
+        let [vectors, head, tail, words] = [none(), none(), none(), none()];
+        let mut mentions = FastMentions { vectors, head, tail, words, sums, columns };
         let mut x = Vec::with_capacity(spans.len() * (3 * input + self.type_size));
         for &(span, label) in spans {
-            x.extend_from_slice(&rows[span.first * input..][..input]);
-            x.extend_from_slice(&rows[(span.last - 1) * input..][..input]);
-            mentions.mean(span.first..span.last, input, &mut x);
+            x.extend_from_slice(&rows[span.first * columns..][..input]);
+            x.extend_from_slice(&rows[(span.last - 1) * columns..][..input]);
+            mentions.mean(span.first..span.last, 0..input, &mut x);
+            let mut words = std::mem::take(&mut mentions.words);
+            mentions.mean(span.first..span.last, input..columns, &mut words);
+            mentions.words = words;
             x.extend_from_slice(&self.types[label * self.type_size..][..self.type_size]);
         }
         mentions.vectors = apply(&self.mention, &x, 3 * input + self.type_size);
@@ -77,7 +114,9 @@ impl FastMentionPairs {
     ) -> Vec<f32> {
         let width = self.mention.width();
         let row = |of: &[f32], at: usize| at * width..(at * width + width).min(of.len());
+        let columns = self.word_columns();
         let mut products = Vec::with_capacity(pairs.len() * width);
+        let mut matches = Vec::new();
         let mut contexts = Vec::new();
         for pair in pairs {
             let (head, tail) = (
@@ -86,13 +125,20 @@ impl FastMentionPairs {
             );
             products.extend(head.iter().zip(tail).map(|(a, b)| a * b));
             if !pair.between.is_empty() {
-                mentions.mean(pair.between.clone(), self.input, &mut contexts);
+                mentions.mean(pair.between.clone(), 0..self.input, &mut contexts);
+            }
+            if let Some(words) = &self.words {
+                let of = |mention: usize| &mentions.words[mention * columns..][..columns];
+                words.multiply(of(pair.head), of(pair.tail), &mut matches);
             }
         }
         let contexts = apply(&self.context, &contexts, self.input);
         let mut contexts = contexts.chunks(width);
         let no_context = self.context.forward(Rows { data: &vec![0.0; self.input], starts: &[0] });
         let mut hidden = apply(&self.product, &products, width);
+        if let Some(words) = &self.words {
+            add(&mut hidden, &words.of_products(&matches));
+        }
         for (hidden, pair) in hidden.chunks_mut(width).zip(pairs) {
             let context = if pair.between.is_empty() { None } else { contexts.next() };
             add(hidden, context.unwrap_or(&no_context));
@@ -116,10 +162,11 @@ impl FastMentionPairs {
 }
 
 impl FastMentions {
-    /// Appends the mean of the rows of `tokens`, at least one.
-    fn mean(&self, tokens: Range<usize>, input: usize, out: &mut Vec<f32>) {
-        let (first, last) = (&self.sums[tokens.start * input..], &self.sums[tokens.end * input..]);
+    /// Appends the mean of some columns of the rows of `tokens`, at least one.
+    fn mean(&self, tokens: Range<usize>, columns: Range<usize>, out: &mut Vec<f32>) {
+        let row = |token: usize| &self.sums[token * self.columns..][columns.clone()];
+        let (first, last) = (row(tokens.start), row(tokens.end));
         let count = tokens.len() as f64;
-        out.extend(last[..input].iter().zip(first).map(|(b, a)| ((b - a) / count) as f32));
+        out.extend(last.iter().zip(first).map(|(b, a)| ((b - a) / count) as f32));
     }
 }

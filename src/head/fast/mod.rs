@@ -6,6 +6,7 @@ mod coarse;
 mod coreference;
 mod mention_pairs;
 mod spans;
+mod word_match;
 
 pub(super) use biaffine::FastBiaffine;
 pub(super) use coarse::FastCoarse;
@@ -13,6 +14,7 @@ pub(super) use coreference::{FastCoreference, FastKept};
 pub(super) use mention_pairs::{FastMentionPairs, PairFeatures};
 pub(super) use spans::{FastSpans, SpanWeights};
 use tch::Tensor;
+pub(super) use word_match::FastWordMatch;
 
 use crate::Result;
 use crate::cpu::{Linear, Rows, values};
