@@ -42,14 +42,17 @@ fn loss(network: &Network, doc: &Document) -> f64 {
     f64::try_from(network.loss("coref", &[Example::whole(doc)]).unwrap()).unwrap()
 }
 
-/// How the loss of a document changes when one element of a tensor does.
+/// How much the loss of a document changes at most when the elements of a row do, either way: a unit may be idle.
 fn effect(network: &Network, tensor: &Tensor, row: i64, doc: &Document) -> f64 {
     let before = loss(network, doc);
     let _guard = tch::no_grad_guard();
-    let _ = tensor.get(row).g_add_scalar_(5.0);
-    let after = loss(network, doc);
-    let _ = tensor.get(row).g_sub_scalar_(5.0);
-    (after - before).abs()
+    let changed = |by: f64| {
+        let _ = tensor.get(row).g_add_scalar_(by);
+        let after = loss(network, doc);
+        let _ = tensor.get(row).g_sub_scalar_(by);
+        (after - before).abs()
+    };
+    changed(5.0).max(changed(-5.0))
 }
 
 #[test]
@@ -64,7 +67,7 @@ fn two_names_of_one_last_word_are_a_case_of_their_own() {
         let (own, none) =
             (effect(&network, table, row, document), effect(&network, table, row, other));
         assert!(own > 1e-4, "{row}: {own}");
-        assert!(row == 2 || none < 1e-6, "{row}: {none}");
+        assert!(row == 2 || none < 1e-5, "{row}: {none}");
     }
 }
 
