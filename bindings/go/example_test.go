@@ -62,7 +62,7 @@ func ExampleModel_Annotate_relations() {
 	}
 	// Output:
 	// place_of_birth Bergen
-	// country_of_citizenship Norway
+	// place_of_birth Norway
 }
 
 func ExampleModel_AnnotateBatch() {
