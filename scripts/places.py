@@ -43,7 +43,8 @@ MIN_PEOPLE = 25_000
 DOMINANCE = 10
 # Names of an organization that say more of what it is than of where.
 LONGEST_ORGANIZATION = 7
-SWAPPED_TO_COUNTRY_OF_TEXT = 0.5
+# How often another place is of one of the other countries of its text, and so a fact.
+OF_COUNTRY_OF_TEXT = 0.5
 # Versions of a text with other places.
 EXCHANGES = 2
 
@@ -137,7 +138,7 @@ def known(doc, gazetteer):
     return entities
 
 
-def swapped(doc, entities, gazetteer, words, draw):
+def exchanged(doc, entities, gazetteer, words, draw):
     """The document with other places and countries in the place of its own, and where these lie."""
     readable = lambda name: all(token.casefold() in words for token in name.split())
     codes = [c for c, name in gazetteer.names.items() if readable(name) and gazetteer.cities[c]]
@@ -150,7 +151,7 @@ def swapped(doc, entities, gazetteer, words, draw):
             code = others[code]
             name = gazetteer.names[code]
         else:
-            of_text = draw.random() < SWAPPED_TO_COUNTRY_OF_TEXT
+            of_text = draw.random() < OF_COUNTRY_OF_TEXT
             code = draw.choice(list(others.values())) if of_text else draw.choices(codes, weights)[0]
             cities = [city for city in gazetteer.cities[code] if readable(city[0])]
             if not cities:
@@ -240,7 +241,7 @@ def main():
         lines.append(document(f"places/{doc['title']}", doc["sents"], entities))
         for number in range(1, EXCHANGES + 1):
             name = f"exchanged {number}/{doc['title']}"
-            lines.append(document(name, *swapped(doc, entities, gazetteer, words, draw)))
+            lines.append(document(name, *exchanged(doc, entities, gazetteer, words, draw)))
     TARGET.parent.mkdir(exist_ok=True)
     part = TARGET.with_suffix(".part")
     part.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")

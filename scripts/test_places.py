@@ -74,7 +74,7 @@ class Tests(unittest.TestCase):
         related = 0
         for seed in range(20):
             entities = places.known(DOCUMENT, known)
-            sentences, moved = places.swapped(DOCUMENT, entities, known, words, random.Random(seed))
+            sentences, moved = places.exchanged(DOCUMENT, entities, known, words, random.Random(seed))
             line = places.document("a", sentences, moved)
             self.assertEqual(len(moved), 5)
             texts = {m["text"].removeprefix("the ").split()[-1] for m in line["mentions"]}

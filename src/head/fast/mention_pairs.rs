@@ -86,19 +86,24 @@ impl FastMentionPairs {
         for (at, &x) in rows.iter().enumerate() {
             sums[at + columns] = sums[at] + f64::from(x);
         }
-        let none = || Vec::new();
-        let [vectors, head, tail, words] = [none(), none(), none(), none()];
-        let mut mentions = FastMentions { vectors, head, tail, words, sums, columns };
+        let mut mentions = FastMentions {
+            vectors: Vec::new(),
+            head: Vec::new(),
+            tail: Vec::new(),
+            words: Vec::new(),
+            sums,
+            columns,
+        };
+        let mut words = Vec::new();
         let mut x = Vec::with_capacity(spans.len() * (3 * input + self.type_size));
         for &(span, label) in spans {
             x.extend_from_slice(&rows[span.first * columns..][..input]);
             x.extend_from_slice(&rows[(span.last - 1) * columns..][..input]);
             mentions.mean(span.first..span.last, 0..input, &mut x);
-            let mut words = std::mem::take(&mut mentions.words);
             mentions.mean(span.first..span.last, input..columns, &mut words);
-            mentions.words = words;
             x.extend_from_slice(&self.types[label * self.type_size..][..self.type_size]);
         }
+        mentions.words = words;
         mentions.vectors = apply(&self.mention, &x, 3 * input + self.type_size);
         relu(&mut mentions.vectors);
         mentions.head = apply(&self.head, &mentions.vectors, self.mention.width());
