@@ -273,6 +273,25 @@ fn relations_learn_from_texts_that_state_none() {
 }
 
 #[test]
+fn training_data_can_be_repeated() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = |split: &str, repeat: usize| {
+        let mut config = run(dir.path());
+        config["training"]["tasks"]["ner"][split][0]["repeat"] = json!(repeat);
+        RunConfig::from_json(&config.to_string())
+    };
+    let examples = |repeat| {
+        let info = Trainer::new(with("train", repeat).unwrap(), Device::Cpu).unwrap().info();
+        ["ner", "coref"].map(|task| info["tasks"][task]["examples"].as_u64().unwrap())
+    };
+    let (once, thrice) = (examples(1), examples(3));
+    assert_eq!(thrice, [3 * once[0], once[1]]);
+    let refused = |split, repeat| with(split, repeat).unwrap_err().to_string();
+    assert!(refused("train", 0).contains("task `ner`: repeat must be positive"));
+    assert!(refused("dev", 2).contains("task `ner`: repeat is for training data"));
+}
+
+#[test]
 fn letters_are_those_that_the_data_is_asked_for() {
     let dir = tempfile::tempdir().unwrap();
     let of = |upper: f64| {

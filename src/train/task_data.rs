@@ -153,7 +153,8 @@ impl TaskData {
         let mut of_split = |split: Split, described: &[DataConfig]| -> Result<Vec<Arc<Document>>> {
             let mut docs: Vec<Arc<Document>> = Vec::new();
             for data in described {
-                docs.extend(files.changed(data, &layer)?);
+                let own = files.changed(data, &layer)?;
+                docs.extend(std::iter::repeat_n(own, data.repeat).flatten());
             }
             docs.extend(added.and_then(|a| a.get(&split)).into_iter().flatten().cloned());
             let refused = |what: &str| {

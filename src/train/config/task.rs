@@ -71,6 +71,9 @@ pub struct DataConfig {
     /// Keeps documents from the first position up to the second.
     #[serde(default)]
     pub slice: Option<[usize; 2]>,
+    /// How often each document of training data is learned from in an epoch.
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub repeat: usize,
     #[serde(default)]
     pub options: ReadOptions,
     /// New names for some of the labels.
@@ -93,6 +96,14 @@ pub struct DataConfig {
 
 fn unit() -> f64 {
     1.0
+}
+
+fn once() -> usize {
+    1
+}
+
+fn is_once(repeat: &usize) -> bool {
+    *repeat == 1
 }
 
 impl DataConfig {
@@ -126,6 +137,11 @@ impl TaskTraining {
             (natural(self.successive), "successive must not be negative"),
             (self.max_tokens != Some(0), "max_tokens must be positive"),
             (self.patience != Some(0), "patience must be positive"),
+            (self.data().all(|d| d.repeat > 0), "repeat must be positive"),
+            (
+                self.dev.iter().chain(&self.test).all(|d| d.repeat == 1),
+                "repeat is for training data; dev and test data count once",
+            ),
         ];
         match rules.iter().find(|rule| !rule.0) {
             Some((_, message)) => Err((*message).to_owned()),
