@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
-"""Makes data sets of configs/news/*.txt, .vectors/news_train.jsonl and news_dev.jsonl.
+"""Makes data sets of configs/news/*.txt: names and relations, .vectors/news_train.jsonl and news_dev.jsonl, and all
+mentions and who is meant by them, news_mentions_train.jsonl and news_mentions_dev.jsonl.
 
-The notation: a text is a paragraph, `[Solberg](PER Ingrid Solberg)` a mention in it, of a type and, where its own
+The notation of train.txt and dev.txt: a text is a paragraph, `[Solberg](PER Ingrid Solberg)` a mention in it, of a type and, where its own
 words are another name, of an entity; then a fact a line, `- Ingrid Solberg | employer | Haldorsen Marine`, `- (none)`
 where there are none. A `country` is also what its place or organization is located in. All that the texts
-state by the labels in COVERED is annotated. Tokens and sentences are those of target/release/hmtl.
+state by the labels in COVERED is annotated.
+
+That of train_mentions.txt and dev_mentions.txt, which have the same texts: `[p3 [g1 Its] editor]` is a mention of a
+type in TYPES, of the entity 3 of its text if others mean it, too. What is a mention, and which are of one entity, is
+as in GUM. Tokens and sentences are those of target/release/hmtl.
 """
 
 import json
@@ -17,6 +22,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 HMTL = ROOT / "target/release/hmtl"
 MENTION = re.compile(r"\[([^\]]+)\]\((PER|ORG|LOC|TIME|MISC|NUM)(?: ([^)]+))?\)")
+TYPES = {
+    "a": "abstract", "e": "event", "f": "plant", "g": "organization", "l": "place", "n": "animal", "o": "object", "p": "person",
+    "s": "substance", "t": "time",
+}
+BRACKET = re.compile(f"\\[([{''.join(TYPES)}])(\\d*) |\\]")
 LOCATED = "located_in_the_administrative_territorial_entity"
 COVERED = [
     "author", "chief_executive_officer", "child", "composer", "conflict", "country", "country_of_citizenship", "date_of_birth",
@@ -27,12 +37,17 @@ COVERED = [
 ]
 
 
-def parse(notation):
-    """Of each text: the text, its mentions as start, end, type and entity, and its facts."""
+def paragraphs(notation):
+    """The lines of each text, with its number."""
     for number, paragraph in enumerate(re.split(r"\n\s*\n", notation.strip()), 1):
         lines = [line for line in paragraph.split("\n") if not line.startswith("#")]
-        if not lines:
-            continue
+        if lines:
+            yield number, lines
+
+
+def parse(notation):
+    """Of each text: the text, its mentions as start, end, type and entity, and its facts."""
+    for number, lines in paragraphs(notation):
         text, mentions, at = "", [], 0
         for found in MENTION.finditer(lines[0]):
             text += lines[0][at:found.start()]
@@ -54,48 +69,84 @@ def parse(notation):
         yield text, mentions, facts
 
 
+def parse_mentions(notation):
+    """Of each text: the text, and its mentions as start, end, type and entity."""
+    for number, lines in paragraphs(notation):
+        text, mentions, open_ones, at = "", [], [], 0
+        line = " ".join(lines)
+        for found in BRACKET.finditer(line):
+            text += line[at:found.start()]
+            at = found.end()
+            if found[1]:
+                open_ones.append(len(mentions))
+                # An entity that is meant once has a name of its own.
+                mentions.append((len(text), None, TYPES[found[1]], found[2] or f"once {len(mentions)}"))
+            elif not open_ones:
+                raise ValueError(f"text {number}: a mention ends that did not begin, after `{text[-20:]}`")
+            else:
+                begun = open_ones.pop()
+                start, _, kind, entity = mentions[begun]
+                mentions[begun] = (start, len(text), kind, entity)
+        text += line[at:]
+        if open_ones or "[" in text:
+            raise ValueError(f"text {number}: a mention does not end, or has no type")
+        yield text, mentions
+
+
 def standoff(mentions, facts):
     """The text of a brat .ann file."""
     lines, entities = [], {}
     for number, (start, end, kind, entity) in enumerate(mentions, 1):
         lines.append(f"T{number}\t{kind} {start} {end}\t-")
         entities.setdefault(entity, []).append(f"T{number}")
-    lines += [f"*\tEquiv {' '.join(ids)}" for ids in entities.values() if len(ids) > 1]
+    lines += [f"*\tEquiv {' '.join(ids)}" for ids in entities.values()]
     for number, (head, label, tail) in enumerate(facts, 1):
         lines.append(f"R{number}\t{label} Arg1:{entities[head][0]} Arg2:{entities[tail][0]}")
     return "\n".join(lines) + "\n"
 
 
-def documents(name, notation):
-    """Documents as JSON, read by hmtl from brat, with the types of names in the layer of names."""
+def converted(name, texts):
+    """Texts with their mentions and facts as JSON, read by hmtl from brat."""
     with tempfile.TemporaryDirectory() as folder:
         brat = Path(folder, "brat")
         brat.mkdir()
-        for number, (text, mentions, facts) in enumerate(parse(notation)):
+        for number, (text, mentions, facts) in enumerate(texts):
             (brat / f"{name}{number:03}.txt").write_text(text, encoding="utf-8")
             (brat / f"{name}{number:03}.ann").write_text(standoff(mentions, facts), encoding="utf-8")
         lines = Path(folder, "lines.jsonl")
         subprocess.run([HMTL, "convert", "--from", "brat", "--to", "jsonl", brat, lines], check=True)
-        for line in lines.read_text(encoding="utf-8").splitlines():
-            document = json.loads(line)
-            document["tasks"] = ["ner", "relation"]
-            document["covered"] = {"relation": COVERED}
-            for mention in document["mentions"]:
-                mention["labels"] = {"ner": mention["labels"]["emd"]}
-            yield document
+        return [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
+
+
+def with_facts(name, notation):
+    """Documents of names and relations, with the types of names in their layer."""
+    for document in converted(name, parse(notation)):
+        document["tasks"] = ["ner", "relation"]
+        document["covered"] = {"relation": COVERED}
+        for mention in document["mentions"]:
+            mention["labels"] = {"ner": mention["labels"]["emd"]}
+        yield document
+
+
+def with_mentions(name, notation):
+    """Documents of all mentions and who is meant by them."""
+    for document in converted(name, ((text, mentions, []) for text, mentions in parse_mentions(notation))):
+        document["tasks"] = ["emd", "coref"]
+        yield document
 
 
 def main():
-    for name in ("train", "dev"):
-        notation = (ROOT / f"configs/news/{name}.txt").read_text(encoding="utf-8")
-        try:
-            lines = [json.dumps(document, ensure_ascii=False) for document in documents(name, notation)]
-        except (OSError, ValueError, subprocess.CalledProcessError) as error:
-            sys.exit(f"news: {name}: {error}")
-        target = ROOT / f".vectors/news_{name}.jsonl"
-        target.parent.mkdir(exist_ok=True)
-        target.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-        print(f"{target.relative_to(ROOT)}: {len(lines)} documents")
+    for suffix, documents in (("", with_facts), ("_mentions", with_mentions)):
+        for name in ("train", "dev"):
+            notation = (ROOT / f"configs/news/{name}{suffix}.txt").read_text(encoding="utf-8")
+            try:
+                lines = [json.dumps(document, ensure_ascii=False) for document in documents(name, notation)]
+            except (OSError, ValueError, subprocess.CalledProcessError) as error:
+                sys.exit(f"news: {name}{suffix}: {error}")
+            target = ROOT / f".vectors/news{suffix}_{name}.jsonl"
+            target.parent.mkdir(exist_ok=True)
+            target.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+            print(f"{target.relative_to(ROOT)}: {len(lines)} documents")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,33 @@ class Tests(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, "Oslo"):
             list(news.parse(NOTATION.replace("| Bergen", "| Oslo")))
 
+    def test_mentions_nest_and_mean_the_same(self):
+        (text, mentions), = news.parse_mentions("# A comment.\n\n[p1 Ann] met [p2 [p1 her] aunt]. [p1 She] sang in [l Rome].")
+        self.assertEqual(text, "Ann met her aunt. She sang in Rome.")
+        found = [(text[start:end], kind, entity) for start, end, kind, entity in mentions]
+        self.assertEqual(
+            found,
+            [("Ann", "person", "1"), ("her aunt", "person", "2"), ("her", "person", "1"), ("She", "person", "1"),
+             ("Rome", "place", "once 4")],
+        )
+        self.assertIn("*\tEquiv T1 T3 T4", news.standoff(mentions, []).splitlines())
+        for bad in ("[p Ann met", "Ann] met", "[x Ann] met"):
+            with self.assertRaisesRegex(ValueError, "text 1: a mention"):
+                list(news.parse_mentions(bad))
+
+    def test_both_notations_have_the_same_texts_and_names(self):
+        for name in ("train", "dev"):
+            read = lambda suffix: (news.ROOT / f"configs/news/{name}{suffix}.txt").read_text(encoding="utf-8")
+            facts, mentions = list(news.parse(read(""))), list(news.parse_mentions(read("_mentions")))
+            self.assertEqual([text for text, _, _ in facts], [text for text, _ in mentions])
+            for (text, names, _), (_, spans) in zip(facts, mentions):
+                inside = lambda s, e: any(start <= s and e <= end for start, end, _, _ in spans)
+                # A name is at least a part of what is meant, unless it is one that says where somebody comes from.
+                for start, end, kind, entity in names:
+                    self.assertTrue(inside(start, end), f"{text[start:end]} in {text}")
+                for entity in {span[3] for span in spans}:
+                    self.assertEqual(len({kind for _, _, kind, of in spans if of == entity}), 1, f"{entity} in {text}")
+
     def test_the_texts_are_well_formed_and_of_labels_that_are_covered_or_shown(self):
         known = json.loads((news.ROOT / "models/default/vocabulary/labels.json").read_text(encoding="utf-8"))
         self.assertLessEqual(set(news.COVERED), set(known["relation"]))
