@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Makes data sets of configs/news/*.txt: names and relations, .vectors/news_train.jsonl and news_dev.jsonl, and all
-mentions and who is meant by them, news_mentions_train.jsonl and news_mentions_dev.jsonl.
+"""Makes a data set of each of configs/news/*.txt, as .vectors/news_train.jsonl of train.txt: names and relations, or all
+mentions and who is meant by them.
 
 The notation of train.txt and dev.txt: a text is a paragraph, `[Solberg](PER Ingrid Solberg)` a mention in it, of a type and, where its own
 words are another name, of an entity; then a fact a line, `- Ingrid Solberg | employer | Haldorsen Marine`, `- (none)`
 where there are none. A `country` is also what its place or organization is located in. All that the texts
 state by the labels in COVERED is annotated.
 
-That of train_mentions.txt and dev_mentions.txt, which have the same texts: `[p3 [g1 Its] editor]` is a mention of a
+That of train_mentions.txt and dev_mentions.txt, which have the same texts, and of mentions.txt, which has more: `[p3 [g1 Its] editor]` is a mention of a
 type in TYPES, of the entity 3 of its text if others mean it, too. What is a mention, and which are of one entity, is
 as in GUM. Tokens and sentences are those of target/release/hmtl.
 """
@@ -136,17 +136,17 @@ def with_mentions(name, notation):
 
 
 def main():
-    for suffix, documents in (("", with_facts), ("_mentions", with_mentions)):
-        for name in ("train", "dev"):
-            notation = (ROOT / f"configs/news/{name}{suffix}.txt").read_text(encoding="utf-8")
-            try:
-                lines = [json.dumps(document, ensure_ascii=False) for document in documents(name, notation)]
-            except (OSError, ValueError, subprocess.CalledProcessError) as error:
-                sys.exit(f"news: {name}{suffix}: {error}")
-            target = ROOT / f".vectors/news{suffix}_{name}.jsonl"
-            target.parent.mkdir(exist_ok=True)
-            target.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-            print(f"{target.relative_to(ROOT)}: {len(lines)} documents")
+    for name in ("train", "dev", "train_mentions", "dev_mentions", "mentions"):
+        documents = with_mentions if name.endswith("mentions") else with_facts
+        notation = (ROOT / f"configs/news/{name}.txt").read_text(encoding="utf-8")
+        try:
+            lines = [json.dumps(document, ensure_ascii=False) for document in documents(name, notation)]
+        except (OSError, ValueError, subprocess.CalledProcessError) as error:
+            sys.exit(f"news: {name}: {error}")
+        target = ROOT / f".vectors/news_{name}.jsonl"
+        target.parent.mkdir(exist_ok=True)
+        target.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+        print(f"{target.relative_to(ROOT)}: {len(lines)} documents")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Tests of news.py."""
 
 import json
+import re
 import unittest
 
 import news
@@ -61,8 +62,17 @@ class Tests(unittest.TestCase):
                 # A name is at least a part of what is meant, unless it is one that says where somebody comes from.
                 for start, end, kind, entity in names:
                     self.assertTrue(inside(start, end), f"{text[start:end]} in {text}")
+
+    def test_mentions_of_an_entity_have_one_type_and_pronouns_are_mentions(self):
+        pronoun = re.compile(r"\b((?i:its?|his|her|their|s?he|they|them|him|who|whose|which)|[A-Z]\w+'s)\b")
+        for name in ("train_mentions", "dev_mentions", "mentions"):
+            for text, spans in news.parse_mentions((news.ROOT / f"configs/news/{name}.txt").read_text(encoding="utf-8")):
                 for entity in {span[3] for span in spans}:
                     self.assertEqual(len({kind for _, _, kind, of in spans if of == entity}), 1, f"{entity} in {text}")
+                for found in pronoun.finditer(text):
+                    # "It was she who", "the People's Party": none here but these.
+                    if found[0] != "People's":
+                        self.assertIn(found.span(), {span[:2] for span in spans}, f"{found[0]} in {text}")
 
     def test_the_texts_are_well_formed_and_of_labels_that_are_covered_or_shown(self):
         known = json.loads((news.ROOT / "models/default/vocabulary/labels.json").read_text(encoding="utf-8"))
