@@ -2,14 +2,14 @@
 """Makes a data set of each of configs/news/*.txt, as .vectors/news_train.jsonl of train.txt: names and relations, or all
 mentions and who is meant by them.
 
-The notation of train.txt and dev.txt: a text is a paragraph, `[Solberg](PER Ingrid Solberg)` a mention in it, of a type and, where its own
-words are another name, of an entity; then a fact a line, `- Ingrid Solberg | employer | Haldorsen Marine`, `- (none)`
-where there are none. A `country` is also what its place or organization is located in. All that the texts
-state by the labels in COVERED is annotated.
+The notation of train.txt and dev.txt: a text is a paragraph, `[Solberg](PER Ingrid Solberg)` a mention in it, of a
+type and, where its own words are another name, of an entity; then a fact a line,
+`- Ingrid Solberg | employer | Haldorsen Marine`, `- (none)` where there are none. A `country` is also what its place or
+organization is located in. All that the texts state by the labels in COVERED is annotated.
 
-That of train_mentions.txt and dev_mentions.txt, which have the same texts, and of mentions.txt, which has more: `[p3 [g1 Its] editor]` is a mention of a
-type in TYPES, of the entity 3 of its text if others mean it, too. What is a mention, and which are of one entity, is
-as in GUM. Tokens and sentences are those of target/release/hmtl.
+That of train_mentions.txt and dev_mentions.txt, which have the same texts, and of mentions.txt, which has more:
+`[p3 [g1 Its] editor]` is a mention of a type in TYPES, of the entity 3 of its text if others mean it, too. What is a
+mention, and which are of one entity, is as in GUM. Tokens and sentences are those of target/release/hmtl.
 """
 
 import json
@@ -93,26 +93,26 @@ def parse_mentions(notation):
         yield text, mentions
 
 
-def standoff(mentions, facts):
-    """The text of a brat .ann file."""
+def standoff(mentions, facts, singletons=False):
+    """The text of a brat .ann file; `singletons`: what is meant once is an entity, too."""
     lines, entities = [], {}
     for number, (start, end, kind, entity) in enumerate(mentions, 1):
         lines.append(f"T{number}\t{kind} {start} {end}\t-")
         entities.setdefault(entity, []).append(f"T{number}")
-    lines += [f"*\tEquiv {' '.join(ids)}" for ids in entities.values()]
+    lines += [f"*\tEquiv {' '.join(ids)}" for ids in entities.values() if singletons or len(ids) > 1]
     for number, (head, label, tail) in enumerate(facts, 1):
         lines.append(f"R{number}\t{label} Arg1:{entities[head][0]} Arg2:{entities[tail][0]}")
     return "\n".join(lines) + "\n"
 
 
-def converted(name, texts):
+def converted(name, texts, singletons=False):
     """Texts with their mentions and facts as JSON, read by hmtl from brat."""
     with tempfile.TemporaryDirectory() as folder:
         brat = Path(folder, "brat")
         brat.mkdir()
         for number, (text, mentions, facts) in enumerate(texts):
             (brat / f"{name}{number:03}.txt").write_text(text, encoding="utf-8")
-            (brat / f"{name}{number:03}.ann").write_text(standoff(mentions, facts), encoding="utf-8")
+            (brat / f"{name}{number:03}.ann").write_text(standoff(mentions, facts, singletons), encoding="utf-8")
         lines = Path(folder, "lines.jsonl")
         subprocess.run([HMTL, "convert", "--from", "brat", "--to", "jsonl", brat, lines], check=True)
         return [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
@@ -130,7 +130,8 @@ def with_facts(name, notation):
 
 def with_mentions(name, notation):
     """Documents of all mentions and who is meant by them."""
-    for document in converted(name, ((text, mentions, []) for text, mentions in parse_mentions(notation))):
+    texts = ((text, mentions, []) for text, mentions in parse_mentions(notation))
+    for document in converted(name, texts, singletons=True):
         document["tasks"] = ["emd", "coref"]
         yield document
 

@@ -48,6 +48,8 @@ class Tests(unittest.TestCase):
              ("Rome", "place", "once 4")],
         )
         self.assertIn("*\tEquiv T1 T3 T4", news.standoff(mentions, []).splitlines())
+        self.assertNotIn("*\tEquiv T5", news.standoff(mentions, []).splitlines())
+        self.assertIn("*\tEquiv T5", news.standoff(mentions, [], singletons=True).splitlines())
         for bad in ("[p Ann met", "Ann] met", "[x Ann] met"):
             with self.assertRaisesRegex(ValueError, "text 1: a mention"):
                 list(news.parse_mentions(bad))
@@ -59,8 +61,7 @@ class Tests(unittest.TestCase):
             self.assertEqual([text for text, _, _ in facts], [text for text, _ in mentions])
             for (text, names, _), (_, spans) in zip(facts, mentions):
                 inside = lambda s, e: any(start <= s and e <= end for start, end, _, _ in spans)
-                # A name is at least a part of what is meant, unless it is one that says where somebody comes from.
-                for start, end, kind, entity in names:
+                for start, end, _, _ in names:
                     self.assertTrue(inside(start, end), f"{text[start:end]} in {text}")
 
     def test_mentions_of_an_entity_have_one_type_and_pronouns_are_mentions(self):
@@ -70,7 +71,7 @@ class Tests(unittest.TestCase):
                 for entity in {span[3] for span in spans}:
                     self.assertEqual(len({kind for _, _, kind, of in spans if of == entity}), 1, f"{entity} in {text}")
                 for found in pronoun.finditer(text):
-                    # "It was she who", "the People's Party": none here but these.
+                    # Of the People's Party, which is one name.
                     if found[0] != "People's":
                         self.assertIn(found.span(), {span[:2] for span in spans}, f"{found[0]} in {text}")
 

@@ -287,7 +287,9 @@ fn training_data_can_be_repeated() {
     let (once, thrice) = (examples(1), examples(3));
     assert_eq!(thrice, [3 * once[0], once[1]]);
     let refused = |split, repeat| with(split, repeat).unwrap_err().to_string();
-    assert!(refused("train", 0).contains("task `ner`: repeat must be positive"));
+    for wrong in [0, 1001, usize::MAX] {
+        assert!(refused("train", wrong).contains("task `ner`: repeat is 1 to 1000"));
+    }
     assert!(refused("dev", 2).contains("task `ner`: repeat is for training data"));
 }
 

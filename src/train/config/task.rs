@@ -71,7 +71,7 @@ pub struct DataConfig {
     /// Keeps documents from the first position up to the second.
     #[serde(default)]
     pub slice: Option<[usize; 2]>,
-    /// How often each document of training data is learned from in an epoch.
+    /// How often each document of training data is learned from in an epoch, up to 1000 times.
     #[serde(default = "once", skip_serializing_if = "is_once")]
     pub repeat: usize,
     #[serde(default)]
@@ -97,6 +97,9 @@ pub struct DataConfig {
 fn unit() -> f64 {
     1.0
 }
+
+/// A larger number is a slip, and would fill the memory with one epoch.
+const MOST_REPEATS: usize = 1000;
 
 fn once() -> usize {
     1
@@ -137,7 +140,7 @@ impl TaskTraining {
             (natural(self.successive), "successive must not be negative"),
             (self.max_tokens != Some(0), "max_tokens must be positive"),
             (self.patience != Some(0), "patience must be positive"),
-            (self.data().all(|d| d.repeat > 0), "repeat must be positive"),
+            (self.data().all(|d| (1..=MOST_REPEATS).contains(&d.repeat)), "repeat is 1 to 1000"),
             (
                 self.dev.iter().chain(&self.test).all(|d| d.repeat == 1),
                 "repeat is for training data; dev and test data count once",
