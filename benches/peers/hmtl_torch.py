@@ -387,7 +387,8 @@ class HmtlTorch(nn.Module):
             )
 
         mention = scores = scorer(g, "mention")
-        count = min(max(1, int(config["spans_per_word"] * len(encoded))), len(spans))
+        least = max(1, min(config.get("min_spans", 0), len(encoded) // 2))
+        count = min(max(least, int(config["spans_per_word"] * len(encoded))), len(spans))
         kept = scores.topk(count).indices.sort().values
         g, scores = g[kept], scores[kept]
         kept = [spans[k] for k in kept.tolist()]

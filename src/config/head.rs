@@ -130,8 +130,12 @@ pub struct ConstrainConfig {
 #[serde(deny_unknown_fields)]
 pub struct MentionRankingConfig {
     pub max_span_width: usize,
-    /// Mentions kept, as a share of the tokens.
+    /// Spans kept, as a share of the tokens.
     pub spans_per_word: f64,
+    /// With `projection`: spans kept at least, or half as many as there are tokens. News of a hundred
+    /// tokens mentions more than a chapter does in a hundred of its own.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub min_spans: usize,
     /// Antecedents compared with each mention.
     pub max_antecedents: usize,
     /// Width of the hidden layers of both scorers.
@@ -173,6 +177,10 @@ pub struct MentionRankingConfig {
     /// refers to it.
     #[serde(default)]
     pub singleton_score: f64,
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 fn is_zero(score: &f64) -> bool {

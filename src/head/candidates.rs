@@ -50,9 +50,21 @@ pub(super) fn spans_up_to(width: usize, sentences: &[Range<usize>]) -> Vec<(Span
     spans
 }
 
-/// How many of the candidates of a document are kept.
-pub(super) fn kept_count(share: f64, tokens: usize, candidates: usize) -> usize {
-    ((share * tokens as f64) as usize).max(1).min(candidates)
+/// How wide candidates are, and how many of a document are kept.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) width: usize,
+    /// Of its tokens.
+    pub(super) share: f64,
+    /// Or half as many as it has tokens.
+    pub(super) least: usize,
+}
+
+impl Limits {
+    pub(super) fn kept(&self, tokens: usize, candidates: usize) -> usize {
+        let least = self.least.min(tokens / 2).max(1);
+        ((self.share * tokens as f64) as usize).max(least).min(candidates)
+    }
 }
 
 /// A number for each span, equal for spans of equal tokens.
@@ -100,12 +112,11 @@ fn text_grid(keys: &[i64], sentences: &[Range<usize>], width: usize) -> Vec<i64>
 }
 
 impl Candidates {
-    /// `spans` are those up to `width`; `gold` gives mentions their clusters. Of each document so
-    /// many are kept as `share` times its tokens, at least one.
+    /// `spans` are those up to the width of `limits`; `gold` gives mentions their clusters.
     pub(super) fn new(
         x: &DocumentInput,
         spans: &[(Span, usize)],
-        (width, share): (usize, f64),
+        limits: Limits,
         gold: Option<&HashMap<Span, i64>>,
     ) -> Result<Self> {
         let tokens = x.keys.len();
@@ -116,7 +127,7 @@ impl Candidates {
             }
             host(&part_of)
         };
-        let texts = text_grid(&x.keys, &x.sentences, width);
+        let texts = text_grid(&x.keys, &x.sentences, limits.width);
         let place = |f: fn(&Span) -> usize| spans.iter().map(|(s, _)| f(s) as i64).collect();
         let (first, last): (Vec<i64>, Vec<i64>) = (place(|s| s.first), place(|s| s.last));
         let cluster = |(s, _): &(Span, usize)| Some(*gold?.get(s).unwrap_or(&NONE));
@@ -126,14 +137,14 @@ impl Candidates {
             bounds.push(document.end as i64);
             let [start, end] = [document.start, document.end]
                 .map(|token| spans.partition_point(|(span, _)| span.first < token));
-            let count = kept_count(share, document.len(), end - start);
+            let count = limits.kept(document.len(), end - start);
             best.extend((start..start + count).map(|at| at as i64));
         }
         let mut all = Self {
             first: host(&first)?,
             last: host(&last)?,
             cluster: host(&cluster)?,
-            texts: host(&texts)?.f_view([-1, width as i64])?,
+            texts: host(&texts)?.f_view([-1, limits.width as i64])?,
             keys: host(&x.keys)?,
             sentence: part_of(&x.sentences)?,
             document: part_of(&x.documents)?,
@@ -168,6 +179,17 @@ impl Candidates {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_short_text_keeps_a_least_number_or_half_its_tokens() {
+        let kept = |least, tokens, candidates| {
+            Limits { width: 4, share: 0.25, least }.kept(tokens, candidates)
+        };
+        assert_eq!([1, 3, 40, 1000].map(|tokens| kept(0, tokens, 4000)), [1, 1, 10, 250]);
+        let least = [1, 3, 40, 100, 150, 200, 204, 1000].map(|tokens| kept(50, tokens, 4000));
+        assert_eq!(least, [1, 1, 20, 50, 50, 50, 51, 250]);
+        assert_eq!([kept(0, 40, 7), kept(50, 40, 7), kept(50, 2, 0)], [7, 7, 0]);
+    }
 
     #[test]
     fn equal_spans_and_only_they_have_one_number() {

@@ -21,7 +21,7 @@ use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
 use super::DocumentInput;
-use super::candidates::{Candidates, NONE, kept_count, spans_up_to, text_numbers};
+use super::candidates::{Candidates, Limits, NONE, spans_up_to, text_numbers};
 use super::coarse::{CoarseScorer, NEVER};
 use super::fast::{FastCoreference, FastKept, linear};
 use super::kept_spans::{DISTANCES, Kept, MATCHES, NAME_MATCHES, SENTENCES, pair_features};
@@ -312,16 +312,16 @@ impl CoarseToFine {
         }
     }
 
-    /// How wide candidates are, and how many are kept a token.
-    fn limits(&self) -> (usize, f64) {
-        (self.config.max_span_width, self.config.spans_per_word)
+    fn limits(&self) -> Limits {
+        let MentionRankingConfig { max_span_width, spans_per_word, min_spans, .. } = self.config;
+        Limits { width: max_span_width, share: spans_per_word, least: min_spans }
     }
 
     /// Indices of the best candidates by their scores, in text order.
     fn keep(&self, x: &DocumentInput, scores: &[f32]) -> Vec<usize> {
         let mut order: Vec<usize> = (0..scores.len()).collect();
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
-        order.truncate(kept_count(self.config.spans_per_word, x.keys.len(), scores.len()));
+        order.truncate(self.limits().kept(x.keys.len(), scores.len()));
         order.sort_unstable();
         order
     }

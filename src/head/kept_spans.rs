@@ -178,7 +178,7 @@ mod tests {
 
     use super::*;
     use crate::head::DocumentInput;
-    use crate::head::candidates::spans_up_to;
+    use crate::head::candidates::{Limits, spans_up_to};
     use crate::transfer::{download, host};
 
     #[test]
@@ -190,8 +190,9 @@ mod tests {
         let rows = Tensor::zeros([60, 1], tch::kind::FLOAT_CPU);
         let documents = vec![0..31, 31..60];
         let x = DocumentInput { rows, sentences, documents, keys, capitals };
-        let spans = spans_up_to(4, &x.sentences);
-        let candidates = Candidates::new(&x, &spans, (4, 0.3), None).unwrap();
+        let limits = Limits { width: 4, share: 0.3, least: 0 };
+        let spans = spans_up_to(limits.width, &x.sentences);
+        let candidates = Candidates::new(&x, &spans, limits, None).unwrap();
         // Every third, and each of them with all up to itself.
         let index: Vec<i64> = (0..spans.len() as i64).step_by(3).collect();
         let kept: Vec<_> = index.iter().map(|&at| spans[at as usize]).collect();
