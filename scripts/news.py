@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
 """Makes a data set of each of configs/news/*.txt, as .vectors/news_train.jsonl of train.txt: names and relations, or all
-mentions and who is meant by them.
+mentions and who is meant by them; and one of names alone.
 
-The notation of train.txt and dev.txt: a text is a paragraph, `[Solberg](PER Ingrid Solberg)` a mention in it, of a
+The notation of train.txt, dev.txt and more.txt: a text is a paragraph, `[Solberg](PER Ingrid Solberg)` a mention in it, of a
 type and, where its own words are another name, of an entity; then a fact a line,
 `- Ingrid Solberg | employer | Haldorsen Marine`, `- (none)` where there are none. A `country` is also what its place or
 organization is located in. All that the texts state by the labels in COVERED is annotated.
 
-That of train_mentions.txt and dev_mentions.txt, which have the same texts, and of mentions.txt, which has more:
+That of train_mentions.txt, dev_mentions.txt and more_mentions.txt, which have the same texts:
 `[p3 [g1 Its] editor]` is a mention of a type in TYPES, of the entity 3 of its text if others mean it, too. What is a
-mention, and which are of one entity, is as in GUM. Tokens and sentences are those of target/release/hmtl.
+mention, and which are of one entity, is as in GUM.
+
+.vectors/news_names.jsonl has the names of train.txt and more.txt and of further versions of each text, in which people and
+companies are called as others are, so that what stands around a name says what it is. Tokens and sentences are those
+of target/release/hmtl.
 """
 
 import json
+import random
 import re
 import subprocess
 import sys
@@ -35,6 +40,18 @@ COVERED = [
     "parent_organization", "performer", "place_of_birth", "point_in_time", "present_in_work", "publication_date",
     "record_label", "residence", "sibling", "spouse", "subsidiary",
 ]
+
+NAMES = ["LOC", "ORG", "PER", "TIME"]
+# Versions of a text with other names.
+EXCHANGES = 2
+# Names of one or two words that can be exchanged; no abbreviations, as AFP, and none that say that they are no company's.
+OTHER_KINDS = (
+    "University|College|School|Institute|Bank|Party|Council|Ministry|Court|Commission|Reuters|Democrat|Republican|Greens"
+)
+EXCHANGEABLE = {
+    "PER": re.compile(r"[A-Z][\w-]*(?: [A-Z][\w-]*)?"),
+    "ORG": re.compile(rf"(?!.*\b(?:{OTHER_KINDS})\b)[A-Z][a-z][\w-]*(?: [A-Z][\w-]*)?"),
+}
 
 
 def paragraphs(notation):
@@ -118,13 +135,47 @@ def converted(name, texts, singletons=False):
         return [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
 
 
-def with_facts(name, notation):
+def with_facts(name, texts):
     """Documents of names and relations, with the types of names in their layer."""
-    for document in converted(name, parse(notation)):
+    for document in converted(name, texts):
         document["tasks"] = ["ner", "relation"]
-        document["covered"] = {"relation": COVERED}
+        document["covered"] = {"ner": NAMES, "relation": COVERED}
         for mention in document["mentions"]:
             mention["labels"] = {"ner": mention["labels"]["emd"]}
+        yield document
+
+
+def exchangeable(mentions):
+    """The names of people and companies among mentions, by type and number of words."""
+    names = {(kind, entity) for _, _, kind, entity in mentions if kind in EXCHANGEABLE}
+    return sorted((kind, len(entity.split()), entity) for kind, entity in names if EXCHANGEABLE[kind].fullmatch(entity))
+
+
+def exchanged(text, mentions, names, draw):
+    """A text and its mentions with other names of people and companies. A word, such as a family name, is exchanged for
+    the same word wherever it stands."""
+    words = {}
+    for kind, length, entity in sorted(exchangeable(mentions), key=lambda name: -name[1]):
+        drawn = draw.choice([other for k, n, other in names if (k, n) == (kind, length)])
+        for old, new in zip(entity.split(), drawn.split()):
+            words.setdefault((kind, old), new)
+    now, moved, at = "", [], 0
+    for start, end, kind, entity in mentions:
+        now += text[at:start]
+        name = " ".join(words.get((kind, word), word) for word in text[start:end].split(" "))
+        moved.append((len(now), len(now) + len(name), kind, entity))
+        now += name
+        at = end
+    return now + text[at:], moved
+
+
+def with_names(name, notation):
+    """Documents of names alone, and versions of them with other names."""
+    texts = [(text, mentions) for text, mentions, _ in parse(notation)]
+    names, draw = exchangeable(m for _, mentions in texts for m in mentions), random.Random(1)
+    texts += [exchanged(text, mentions, names, draw) for _ in range(EXCHANGES) for text, mentions in texts]
+    for document in with_facts(name, [(text, mentions, []) for text, mentions in texts]):
+        document["tasks"] = ["ner"]
         yield document
 
 
@@ -137,9 +188,13 @@ def with_mentions(name, notation):
 
 
 def main():
-    for name in ("train", "dev", "train_mentions", "dev_mentions", "mentions"):
-        documents = with_mentions if name.endswith("mentions") else with_facts
-        notation = (ROOT / f"configs/news/{name}.txt").read_text(encoding="utf-8")
+    facts = lambda name, notation: with_facts(name, parse(notation))
+    data_sets = [("names", with_names, ("train", "more"))]
+    for name in ("train", "dev", "more"):
+        data_sets += [(name, facts, (name,)), (f"{name}_mentions", with_mentions, (f"{name}_mentions",))]
+    for name, documents, sources in data_sets:
+        texts = (ROOT / f"configs/news/{source}.txt" for source in sources)
+        notation = "\n\n".join(path.read_text(encoding="utf-8") for path in texts)
         try:
             lines = [json.dumps(document, ensure_ascii=False) for document in documents(name, notation)]
         except (OSError, ValueError, subprocess.CalledProcessError) as error:

@@ -1,6 +1,7 @@
 """Tests of news.py."""
 
 import json
+import random
 import re
 import unittest
 
@@ -54,8 +55,26 @@ class Tests(unittest.TestCase):
             with self.assertRaisesRegex(ValueError, "text 1: a mention"):
                 list(news.parse_mentions(bad))
 
+    def test_people_and_companies_get_the_names_of_others(self):
+        text, mentions, _ = next(news.parse(
+            "[Leila Haddad](PER), wife of [Omar Haddad](PER), left [Nimbus Data](ORG) and [Haddad](PER Omar Haddad) the"
+            " [Bank of Beirut](ORG). [Omar](PER Omar Haddad) now runs [Nimbus](ORG Nimbus Data) in [Beirut](LOC)."
+        ))
+        names = news.exchangeable(mentions)
+        self.assertEqual(names, [("ORG", 2, "Nimbus Data"), ("PER", 2, "Leila Haddad"), ("PER", 2, "Omar Haddad")])
+        others = [("ORG", 2, "Peak Turbines"), ("PER", 2, "Ida Kjaer")]
+        now, moved = news.exchanged(text, mentions, others, random.Random(1))
+        self.assertEqual(
+            now, "Ida Kjaer, wife of Ida Kjaer, left Peak Turbines and Kjaer the Bank of Beirut. Ida now runs Peak in Beirut."
+        )
+        self.assertEqual(
+            [(now[start:end], kind) for start, end, kind, _ in moved],
+            [("Ida Kjaer", "PER"), ("Ida Kjaer", "PER"), ("Peak Turbines", "ORG"), ("Kjaer", "PER"), ("Bank of Beirut", "ORG"),
+             ("Ida", "PER"), ("Peak", "ORG"), ("Beirut", "LOC")],
+        )
+
     def test_both_notations_have_the_same_texts_and_names(self):
-        for name in ("train", "dev"):
+        for name in ("train", "dev", "more"):
             read = lambda suffix: (news.ROOT / f"configs/news/{name}{suffix}.txt").read_text(encoding="utf-8")
             facts, mentions = list(news.parse(read(""))), list(news.parse_mentions(read("_mentions")))
             self.assertEqual([text for text, _, _ in facts], [text for text, _ in mentions])
@@ -66,7 +85,7 @@ class Tests(unittest.TestCase):
 
     def test_mentions_of_an_entity_have_one_type_and_pronouns_are_mentions(self):
         pronoun = re.compile(r"\b((?i:its?|his|her|their|s?he|they|them|him|who|whose|which)|[A-Z]\w+'s)\b")
-        for name in ("train_mentions", "dev_mentions", "mentions"):
+        for name in ("train_mentions", "dev_mentions", "more_mentions"):
             for text, spans in news.parse_mentions((news.ROOT / f"configs/news/{name}.txt").read_text(encoding="utf-8")):
                 for entity in {span[3] for span in spans}:
                     self.assertEqual(len({kind for _, _, kind, of in spans if of == entity}), 1, f"{entity} in {text}")
@@ -79,7 +98,7 @@ class Tests(unittest.TestCase):
         known = json.loads((news.ROOT / "models/default/vocabulary/labels.json").read_text(encoding="utf-8"))
         self.assertLessEqual(set(news.COVERED), set(known["relation"]))
         texts = []
-        for name in ("train", "dev"):
+        for name in ("train", "dev", "more"):
             for text, mentions, facts in news.parse((news.ROOT / f"configs/news/{name}.txt").read_text(encoding="utf-8")):
                 texts.append(text)
                 self.assertNotRegex(text, r"[][|]")
