@@ -167,7 +167,17 @@ class HmtlTorch(nn.Module):
         cells = wanted.nonzero()
         for (b, i, j), s, c in zip(cells.tolist(), score[wanted].tolist(), label[wanted].tolist()):
             found[b].append((i, j + 1, c - 1, s))
-        return [self.without_crossings(spans) for spans in found]
+        return [
+            [(i, j, c, self.calibrated("emd", s)) for i, j, c, s in self.without_crossings(spans)] for spans in found
+        ]
+
+    def calibrated(self, task, score):
+        if (calibration := self.config["tasks"][task].get("calibration")) is None:
+            return score
+        least = torch.finfo(torch.float32).eps
+        score = min(max(score, least), 1 - least)
+        logit = calibration["scale"] * math.log(score / (1 - score)) + calibration["shift"]
+        return 1 / (1 + math.exp(-logit))
 
     @staticmethod
     def without_crossings(spans):

@@ -112,7 +112,7 @@ impl ModelConfig {
         probability(&format!("task `{name}`: input_dropout"), task.input_dropout)?;
         if let Some(arguments) = task.head.arguments() {
             match self.tasks.get(arguments).map(|t| &t.head) {
-                Some(HeadConfig::CrfTagger {} | HeadConfig::Biaffine { .. }) => {}
+                Some(HeadConfig::CrfTagger { .. } | HeadConfig::Biaffine { .. }) => {}
                 Some(_) => {
                     return Err(Error::config(format!(
                         "task `{name}`: arguments `{arguments}` finds no mentions"
@@ -138,8 +138,15 @@ impl ModelConfig {
                 )));
             }
         }
+        let natural =
+            |c: CalibrationConfig| c.scale > 0.0 && c.scale.is_finite() && c.shift.is_finite();
+        if !task.head.calibration().is_none_or(natural) {
+            return Err(Error::config(format!(
+                "task `{name}`: calibration.scale must be positive"
+            )));
+        }
         match &task.head {
-            HeadConfig::CrfTagger {} => Ok(()),
+            HeadConfig::CrfTagger { .. } => Ok(()),
             HeadConfig::Biaffine { hidden, .. } => {
                 positive(&format!("task `{name}`: hidden"), *hidden)
             }
@@ -151,7 +158,6 @@ impl ModelConfig {
                 feedforward_dropout,
                 reader_hidden,
                 word_match,
-                calibration,
                 near_misses,
                 references,
                 entities,
@@ -160,14 +166,6 @@ impl ModelConfig {
                 if *references && entities.is_none() {
                     return Err(Error::config(format!(
                         "task `{name}`: references need `entities`, the task that finds them"
-                    )));
-                }
-                let natural = |c: &CalibrationConfig| {
-                    c.scale > 0.0 && c.scale.is_finite() && c.shift.is_finite()
-                };
-                if calibration.as_ref().is_some_and(|c| !natural(c)) {
-                    return Err(Error::config(format!(
-                        "task `{name}`: calibration.scale must be positive"
                     )));
                 }
                 positive(&format!("task `{name}`: hidden"), *hidden)?;

@@ -8,7 +8,11 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum HeadConfig {
     /// Flat spans: BIOUL tags, linear-chain CRF.
-    CrfTagger {},
+    CrfTagger {
+        /// Makes the scores that are reported say how often they are right.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        calibration: Option<CalibrationConfig>,
+    },
     /// Nested spans: every span of a sentence is scored by a biaffine product of its ends.
     Biaffine {
         #[serde(default = "biaffine_hidden")]
@@ -19,6 +23,9 @@ pub enum HeadConfig {
         /// Added to the score of being no mention when annotating: above 0, fewer and surer mentions.
         #[serde(default, skip_serializing_if = "is_zero")]
         none_score: f64,
+        /// Makes the scores that are reported say how often they are right.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        calibration: Option<CalibrationConfig>,
     },
     /// Relations between single tokens of a sentence, read as the last tokens of the mentions
     /// that the task `arguments` finds (multi-head selection).
@@ -97,6 +104,17 @@ pub struct CalibrationConfig {
     pub scale: f64,
     #[serde(default)]
     pub shift: f64,
+}
+
+impl CalibrationConfig {
+    /// A probability, calibrated.
+    #[must_use]
+    pub fn apply(&self, score: f32) -> f32 {
+        // As far from certain as a score can be and not be certain.
+        let score = f64::from(score.clamp(f32::EPSILON, 1.0 - f32::EPSILON));
+        let logit = self.scale * (score / (1.0 - score)).ln() + self.shift;
+        (1.0 / (1.0 + (-logit).exp())) as f32
+    }
 }
 
 /// What relations hold between.
@@ -216,9 +234,19 @@ pub enum TaskKind {
 }
 
 impl HeadConfig {
+    /// What calibrates the scores of spans or relations.
+    pub fn calibration(&self) -> Option<CalibrationConfig> {
+        match self {
+            Self::CrfTagger { calibration }
+            | Self::Biaffine { calibration, .. }
+            | Self::MentionPairs { calibration, .. } => *calibration,
+            Self::HeadSelection { .. } | Self::MentionRanking(_) => None,
+        }
+    }
+
     pub fn kind(&self) -> TaskKind {
         match self {
-            Self::CrfTagger {} | Self::Biaffine { .. } => TaskKind::Spans,
+            Self::CrfTagger { .. } | Self::Biaffine { .. } => TaskKind::Spans,
             Self::HeadSelection { .. } | Self::MentionPairs { .. } => TaskKind::Relations,
             Self::MentionRanking(_) => TaskKind::Coreference,
         }
@@ -226,7 +254,7 @@ impl HeadConfig {
 
     pub fn unit(&self) -> Unit {
         match self {
-            Self::CrfTagger {} | Self::Biaffine { .. } | Self::HeadSelection { .. } => {
+            Self::CrfTagger { .. } | Self::Biaffine { .. } | Self::HeadSelection { .. } => {
                 Unit::Sentence
             }
             Self::MentionPairs { .. } | Self::MentionRanking(_) => Unit::Document,

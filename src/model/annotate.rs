@@ -284,8 +284,12 @@ impl Network {
         for &task in wanted {
             build.layer(task);
             let name = |label: usize| &self.vocab.labels(task)[label];
-            for s in found.spans.get(task).into_iter().flatten().filter(|s| sure(s.score)) {
-                build.label(s.span, task, name(s.label), Some(s.score));
+            let calibration = self.config.tasks[task].head.calibration();
+            for s in found.spans.get(task).into_iter().flatten() {
+                let score = calibration.map_or(s.score, |c| c.apply(s.score));
+                if sure(score) {
+                    build.label(s.span, task, name(s.label), Some(score));
+                }
             }
             let relations = found.relations.get(task).into_iter().flatten().copied();
             let relations = relations.chain(self.attach(task, &found));

@@ -44,10 +44,10 @@ impl Network {
             }
             let arguments = task.head.arguments().map_or(0, |a| vocab.labels(a).len());
             let head = match &task.head {
-                HeadConfig::CrfTagger {} => {
+                HeadConfig::CrfTagger { .. } => {
                     Head::CrfTagger(CrfTagger::new(params, &prefix, encoded, labels)?)
                 }
-                &HeadConfig::Biaffine { hidden, max_width, none_score } => {
+                &HeadConfig::Biaffine { hidden, max_width, none_score, .. } => {
                     let options = BiaffineOptions { hidden, max_width, none_score };
                     Head::Biaffine(Biaffine::new(params, &prefix, encoded, options, labels)?)
                 }
