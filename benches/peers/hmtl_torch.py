@@ -397,7 +397,7 @@ class HmtlTorch(nn.Module):
             )
 
         mention = scores = scorer(g, "mention")
-        least = max(1, min(config.get("min_spans", 0), len(encoded) // 2))
+        least = max(1, min(config.get("min_spans", 0), len(encoded) * 2 // 5))
         count = min(max(least, int(config["spans_per_word"] * len(encoded))), len(spans))
         kept = scores.topk(count).indices.sort().values
         g, scores = g[kept], scores[kept]

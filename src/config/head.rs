@@ -150,9 +150,9 @@ pub struct MentionRankingConfig {
     pub max_span_width: usize,
     /// Spans kept, as a share of the tokens.
     pub spans_per_word: f64,
-    /// With `projection`: spans kept at least, or half as many as there are tokens. News of a hundred
-    /// tokens mentions more than a chapter does in a hundred of its own.
-    #[serde(default, skip_serializing_if = "is_none")]
+    /// With `projection`: spans kept at least, or two fifths as many as there are tokens. News of a
+    /// hundred tokens mentions more than a chapter does in a hundred of its own.
+    #[serde(default, skip_serializing_if = "is_unset")]
     pub min_spans: usize,
     /// Antecedents compared with each mention.
     pub max_antecedents: usize,
@@ -197,7 +197,7 @@ pub struct MentionRankingConfig {
     pub singleton_score: f64,
 }
 
-fn is_none(count: &usize) -> bool {
+fn is_unset(count: &usize) -> bool {
     *count == 0
 }
 

@@ -56,13 +56,13 @@ pub(super) struct Limits {
     pub(super) width: usize,
     /// Of its tokens.
     pub(super) share: f64,
-    /// Or half as many as it has tokens.
+    /// Or two fifths as many as it has tokens.
     pub(super) least: usize,
 }
 
 impl Limits {
     pub(super) fn kept(&self, tokens: usize, candidates: usize) -> usize {
-        let least = self.least.min(tokens / 2).max(1);
+        let least = self.least.min(tokens * 2 / 5).max(1);
         ((self.share * tokens as f64) as usize).max(least).min(candidates)
     }
 }
@@ -181,13 +181,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_short_text_keeps_a_least_number_or_half_its_tokens() {
+    fn a_short_text_keeps_a_least_number_or_two_fifths_of_its_tokens() {
         let kept = |least, tokens, candidates| {
             Limits { width: 4, share: 0.25, least }.kept(tokens, candidates)
         };
         assert_eq!([1, 3, 40, 1000].map(|tokens| kept(0, tokens, 4000)), [1, 1, 10, 250]);
-        let least = [1, 3, 40, 100, 150, 200, 204, 1000].map(|tokens| kept(50, tokens, 4000));
-        assert_eq!(least, [1, 1, 20, 50, 50, 50, 51, 250]);
+        let least = [1, 3, 40, 125, 150, 200, 204, 1000].map(|tokens| kept(50, tokens, 4000));
+        assert_eq!(least, [1, 1, 16, 50, 50, 50, 51, 250]);
         assert_eq!([kept(0, 40, 7), kept(50, 40, 7), kept(50, 2, 0)], [7, 7, 0]);
     }
 
