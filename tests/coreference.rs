@@ -5,9 +5,9 @@ mod common;
 
 use hmtl::config::ModelConfig;
 use hmtl::feature::Example;
-use hmtl::model::Network;
+use hmtl::model::{AnnotateOptions, Network};
 use hmtl::params::Params;
-use hmtl::{Document, DocumentBuilder, Span};
+use hmtl::{Cancel, Document, DocumentBuilder, Span};
 use serde_json::{Value, json};
 use tch::{Device, Tensor};
 
@@ -104,4 +104,23 @@ fn a_span_knows_the_kind_of_text_it_is_in() {
         let after = loss(&network, document);
         assert!((after - before).abs() > 1e-6, "{before} {after}");
     }
+}
+
+#[test]
+fn a_short_text_keeps_a_least_number_of_spans() {
+    let doc = doc(&["Maria Keller founded Nordlicht in Lübeck and sold it ."], &[]);
+    let mentions = |least: usize| {
+        // One of its ten tokens, and all that is kept is reported.
+        let (network, _) = network(&json!({
+            "projection": 12, "singletons": true, "singleton_score": -1e9, "spans_per_word": 0.1, "min_spans": least
+        }));
+        let options = AnnotateOptions {
+            tasks: Some(vec!["coref".to_owned()]),
+            singletons: true,
+            ..AnnotateOptions::default()
+        };
+        let found = network.annotate(std::slice::from_ref(&doc), &options, &Cancel::new()).unwrap();
+        found[0].mentions.len()
+    };
+    assert_eq!([mentions(0), mentions(3), mentions(50)], [1, 3, 4]);
 }
