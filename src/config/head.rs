@@ -107,13 +107,21 @@ pub struct CalibrationConfig {
 }
 
 impl CalibrationConfig {
-    /// A probability, calibrated.
+    /// Leaves scores as they are.
+    pub const NONE: Self = Self { scale: 1.0, shift: 0.0 };
+
+    /// The score that is reported of a logit.
     #[must_use]
-    pub fn apply(&self, score: f32) -> f32 {
-        // As far from certain as a score can be and not be certain.
-        let score = f64::from(score.clamp(f32::EPSILON, 1.0 - f32::EPSILON));
-        let logit = self.scale * (score / (1.0 - score)).ln() + self.shift;
-        (1.0 / (1.0 + (-logit).exp())) as f32
+    pub fn of_logit(&self, logit: f64) -> f32 {
+        (1.0 / (1.0 + (-(self.scale * logit + self.shift)).exp())) as f32
+    }
+
+    /// The score that is reported of a probability.
+    #[must_use]
+    pub fn of_probability(&self, probability: f32) -> f32 {
+        // As far from certain as a probability can be and not be certain.
+        let p = f64::from(probability.clamp(f32::EPSILON, 1.0 - f32::EPSILON));
+        self.of_logit((p / (1.0 - p)).ln())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::EntityPairs;
+use crate::config::CalibrationConfig;
 
 /// Logits beyond this are as good as sure; their exponents stay far from the limits.
 const SURE: f32 = 30.0;
@@ -26,8 +27,8 @@ pub struct FactRule<'a> {
     pub rivalry: f64,
     /// For each label, whether its arguments have no order.
     pub symmetric: &'a [bool],
-    /// Scale and shift of the logit of the score that is reported.
-    pub calibration: (f64, f64),
+    /// Of the scores that are reported.
+    pub calibration: CalibrationConfig,
 }
 
 /// Pools the logits of mention pairs: those of an entity pair are the logsumexp over its mention
@@ -106,9 +107,7 @@ impl<'a> FactPool<'a> {
             if back.is_some() && self.pairs.is_before(tail, head) {
                 (head, tail) = (tail, head);
             }
-            let (scale, shift) = rule.calibration;
-            let logit = scale * self.odds[cell].ln() + shift;
-            let (label, score) = (cell % labels, (1.0 / (1.0 + (-logit).exp())) as f32);
+            let (label, score) = (cell % labels, rule.calibration.of_logit(self.odds[cell].ln()));
             facts.push(Fact { head, tail, label, score });
         }
         facts.sort_by_key(|f| (f.head, f.tail, f.label));
@@ -134,7 +133,7 @@ mod tests {
         thresholds: &[0.5, 0.5],
         rivalry: 0.0,
         symmetric: &[true, false],
-        calibration: (1.0, 0.0),
+        calibration: CalibrationConfig::NONE,
     };
 
     /// Three entities of a mention each in one sentence; the mentions come in no order.
@@ -191,7 +190,7 @@ mod tests {
     #[test]
     fn calibration_changes_scores_and_no_facts() {
         let logits = [((0, 1), [-9.0, 2.0]), ((1, 2), [-9.0, 0.5])];
-        let rule = FactRule { calibration: (0.5, -1.0), ..RULE };
+        let rule = FactRule { calibration: CalibrationConfig { scale: 0.5, shift: -1.0 }, ..RULE };
         let (plain, modest) = (facts(&logits, &RULE), facts(&logits, &rule));
         let stated =
             |facts: &[Fact]| facts.iter().map(|f| (f.head, f.tail, f.label)).collect::<Vec<_>>();

@@ -27,7 +27,7 @@ use super::pair_scorer::{Mentions, PairScorer};
 use super::pair_targets::PairTargets;
 use super::word_match::WordMatch;
 use super::{DocumentInput, GoldRelations};
-use crate::config::Between;
+use crate::config::{Between, CalibrationConfig};
 use crate::cpu::values;
 use crate::decode::{Arguments, EntityPairs, Fact, FactPool, FactRule, MentionPair, TypePairs};
 use crate::embed::TokenVectors;
@@ -68,8 +68,7 @@ pub struct MentionPairsOptions {
     pub feedforward_dropout: f64,
     /// For each label, whether its arguments have no order.
     pub symmetric: Vec<bool>,
-    /// Scale and shift of the logits of the scores that are reported.
-    pub calibration: (f64, f64),
+    pub calibration: CalibrationConfig,
     /// Products that compare the words of two mentions.
     pub word_match: Option<i64>,
     /// What relations hold between.

@@ -286,7 +286,7 @@ impl Network {
             let name = |label: usize| &self.vocab.labels(task)[label];
             let calibration = self.config.tasks[task].head.calibration();
             for s in found.spans.get(task).into_iter().flatten() {
-                let score = calibration.map_or(s.score, |c| c.apply(s.score));
+                let score = calibration.map_or(s.score, |c| c.of_probability(s.score));
                 if sure(score) {
                     build.label(s.span, task, name(s.label), Some(score));
                 }

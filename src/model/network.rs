@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use indexmap::IndexMap;
 use tch::Device;
 
-use crate::config::{CharsConfig, ContextConfig, HeadConfig, ModelConfig, TaskKind};
+use crate::config::{
+    CalibrationConfig, CharsConfig, ContextConfig, HeadConfig, ModelConfig, TaskKind,
+};
 use crate::encode::{Encodings, Graph};
 use crate::feature::{Batch, BatchOptions, Vocabularies};
 use crate::head::{
@@ -92,7 +94,7 @@ impl Network {
                         word_match: *word_match,
                         between: *between,
                         references: *references,
-                        calibration: calibration.map_or((1.0, 0.0), |c| (c.scale, c.shift)),
+                        calibration: calibration.unwrap_or(CalibrationConfig::NONE),
                         min_count: constrain.map(|c| c.min_count),
                     };
                     Head::MentionPairs(MentionPairs::new(
