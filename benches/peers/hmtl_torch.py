@@ -213,9 +213,9 @@ class HmtlTorch(nn.Module):
             best[h] = torch.maximum(best[h], p) if h in best else p
         own = config.get("thresholds", {})
         threshold = torch.tensor([own.get(label, config["threshold"]) for label in labels], dtype=torch.double)
-        holds = (probability > threshold) & (
-            probability >= config["rivalry"] * torch.stack([best[h] for h in heads])
-        )
+        own = config.get("rivalries", {})
+        rivalry = torch.tensor([own.get(label, config["rivalry"]) for label in labels], dtype=torch.double)
+        holds = (probability > threshold) & (probability >= rivalry * torch.stack([best[h] for h in heads]))
         holds &= ~symmetric | holds[back]
         stated = {}
         for k, (g, row) in enumerate(zip(group.tolist(), logits)):

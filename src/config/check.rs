@@ -48,9 +48,8 @@ impl ModelConfig {
     pub fn check_labels(&self, labels: &IndexMap<String, Vec<String>>) -> Result<()> {
         for (name, task) in &self.tasks {
             let known = labels.get(name).map_or(&[][..], Vec::as_slice);
-            let own = task.head.symmetric().iter().map(|label| ("symmetric", label));
-            let mut own = own.chain(task.head.thresholds().into_iter().map(|l| ("thresholds", l)));
-            if let Some((option, unknown)) = own.find(|(_, l)| !known.contains(l)) {
+            let named = task.head.labels_named();
+            if let Some((option, unknown)) = named.iter().find(|(_, l)| !known.contains(l)) {
                 return Err(Error::config(format!(
                     "task `{name}`: {option} names the label `{unknown}`, which the task does not have; it has {}",
                     known.join(", ")
@@ -155,6 +154,7 @@ impl ModelConfig {
                 threshold,
                 thresholds,
                 rivalry,
+                rivalries,
                 feedforward_dropout,
                 reader_hidden,
                 word_match,
@@ -180,6 +180,9 @@ impl ModelConfig {
                 probability(&format!("task `{name}`: feedforward_dropout"), *feedforward_dropout)?;
                 for (label, threshold) in thresholds {
                     probability(&format!("task `{name}`: threshold of `{label}`"), *threshold)?;
+                }
+                for (label, rivalry) in rivalries {
+                    probability(&format!("task `{name}`: rivalry of `{label}`"), *rivalry)?;
                 }
                 probability(&format!("task `{name}`: threshold"), *threshold)
             }

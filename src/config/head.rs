@@ -55,6 +55,10 @@ pub enum HeadConfig {
         /// the same head and label.
         #[serde(default)]
         rivalry: f64,
+        /// Those of single labels, instead of `rivalry`: a place lies in one country, and in a town, a
+        /// county and a state.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        rivalries: BTreeMap<String, f64>,
         #[serde(default)]
         feedforward_dropout: f64,
         /// Each way's units of a BiLSTM that reads the sentences again with the arguments marked by
@@ -305,12 +309,15 @@ impl HeadConfig {
         self.arguments().into_iter().chain(self.entities())
     }
 
-    /// The labels that have a threshold of their own.
-    pub fn thresholds(&self) -> Vec<&String> {
-        match self {
-            Self::MentionPairs { thresholds, .. } => thresholds.keys().collect(),
-            _ => Vec::new(),
-        }
+    /// The labels that its options name, each with the option.
+    pub fn labels_named(&self) -> Vec<(&'static str, &String)> {
+        let Self::MentionPairs { symmetric, thresholds, rivalries, .. } = self else {
+            return Vec::new();
+        };
+        let symmetric = symmetric.iter().map(|label| ("symmetric", label));
+        let thresholds = thresholds.keys().map(|label| ("thresholds", label));
+        let rivalries = rivalries.keys().map(|label| ("rivalries", label));
+        symmetric.chain(thresholds).chain(rivalries).collect()
     }
 
     /// The labels whose arguments have no order.

@@ -23,8 +23,9 @@ pub struct Fact {
 pub struct FactRule<'a> {
     /// For each label, the probability above which a fact holds.
     pub thresholds: &'a [f64],
-    /// A fact also needs this share of the probability of the best fact with its head and label.
-    pub rivalry: f64,
+    /// For each label, the share of the probability of the best fact with its head and label that a
+    /// fact also needs.
+    pub rivalries: &'a [f64],
     /// For each label, whether its arguments have no order.
     pub symmetric: &'a [bool],
     /// Of the scores that are reported.
@@ -91,9 +92,10 @@ impl<'a> FactPool<'a> {
             *best = best.max(probability(cell));
         }
         let holds = |cell: usize| {
-            let best = strongest[&(entities[cell / labels].0, cell % labels)];
-            probability(cell) > rule.thresholds[cell % labels]
-                && probability(cell) >= rule.rivalry * best
+            let label = cell % labels;
+            let best = strongest[&(entities[cell / labels].0, label)];
+            probability(cell) > rule.thresholds[label]
+                && probability(cell) >= rule.rivalries[label] * best
         };
         let mut facts = Vec::new();
         for (cell, &(_, pair)) in self.best.iter().enumerate() {
@@ -131,7 +133,7 @@ mod tests {
     const SENTENCE: std::ops::Range<usize> = 0..9;
     const RULE: FactRule = FactRule {
         thresholds: &[0.5, 0.5],
-        rivalry: 0.0,
+        rivalries: &[0.0; 2],
         symmetric: &[true, false],
         calibration: CalibrationConfig::NONE,
     };
@@ -171,13 +173,21 @@ mod tests {
 
     #[test]
     fn both_arguments_of_a_symmetric_fact_have_rivals() {
-        let rule = FactRule { rivalry: 0.9, ..RULE };
+        let rule = FactRule { rivalries: &[0.9; 2], ..RULE };
         let both = |p, q, z| [((p, q), [z, z]), ((q, p), [z, z])];
         let found = facts(&[both(0, 1, 5.0), both(1, 2, 0.5)].concat(), &rule);
         let of = |label| found.iter().filter(move |f| f.label == label).map(|f| (f.head, f.tail));
         assert_eq!(of(0).collect::<Vec<_>>(), [(1, 0)]);
         // Directed, 2 has no better fact than that with 1.
         assert_eq!(of(1).collect::<Vec<_>>(), [(0, 1), (1, 0), (2, 1)]);
+    }
+
+    #[test]
+    fn a_label_has_its_rivalry() {
+        // Probabilities 0.88 and 0.73.
+        let logits = [((0, 1), [-9.0, 2.0]), ((0, 2), [-9.0, 1.0])];
+        let count = |rivalries| facts(&logits, &FactRule { rivalries, ..RULE }).len();
+        assert_eq!([&[0.9, 0.8], &[0.8, 0.9]].map(|r| count(r)), [2, 1]);
     }
 
     #[test]

@@ -64,7 +64,8 @@ pub struct MentionPairsOptions {
     pub max_sentences: usize,
     /// For each label, the probability above which a fact holds.
     pub thresholds: Vec<f64>,
-    pub rivalry: f64,
+    /// For each label, the share of the best fact's probability that a fact needs.
+    pub rivalries: Vec<f64>,
     pub feedforward_dropout: f64,
     /// For each label, whether its arguments have no order.
     pub symmetric: Vec<bool>,
@@ -221,13 +222,10 @@ impl MentionPairs {
             Some(fast) => self.fast_pool(fast, &rows, mentions, &pairs, allowed, cancel)?,
             None => self.plain_pool(&rows, mentions, &pairs, allowed, cancel)?,
         };
-        let MentionPairsOptions { thresholds, rivalry, symmetric, calibration, .. } = &self.options;
-        let mut facts = pool.facts(&FactRule {
-            thresholds,
-            rivalry: *rivalry,
-            symmetric,
-            calibration: *calibration,
-        });
+        let MentionPairsOptions { thresholds, rivalries, symmetric, calibration, .. } =
+            &self.options;
+        let mut facts =
+            pool.facts(&FactRule { thresholds, rivalries, symmetric, calibration: *calibration });
         if arguments.has_references() {
             for fact in &mut facts {
                 (fact.head, fact.tail) = (arguments.name(fact.head), arguments.name(fact.tail));

@@ -70,6 +70,7 @@ impl Network {
                     threshold,
                     thresholds,
                     rivalry,
+                    rivalries,
                     feedforward_dropout,
                     reader_hidden,
                     symmetric,
@@ -82,13 +83,14 @@ impl Network {
                 } => {
                     let labels_of = vocab.labels(name);
                     let is_symmetric = |label| symmetric.contains(label);
-                    let of_label = |label: &String| *thresholds.get(label).unwrap_or(threshold);
+                    let threshold_of = |label| *thresholds.get(label).unwrap_or(threshold);
+                    let rivalry_of = |label| *rivalries.get(label).unwrap_or(rivalry);
                     let options = MentionPairsOptions {
                         hidden: *hidden,
                         reader_hidden: *reader_hidden,
                         max_sentences: *max_sentences,
-                        thresholds: labels_of.iter().map(of_label).collect(),
-                        rivalry: *rivalry,
+                        thresholds: labels_of.iter().map(threshold_of).collect(),
+                        rivalries: labels_of.iter().map(rivalry_of).collect(),
                         feedforward_dropout: *feedforward_dropout,
                         symmetric: labels_of.iter().map(is_symmetric).collect(),
                         word_match: *word_match,

@@ -110,6 +110,7 @@ fn a_label_that_the_task_lacks_is_named() {
     for (option, added) in [
         ("symmetric", r#""symmetric": ["spouse"]"#),
         ("thresholds", r#""thresholds": {"seller_of": 0.9, "spouse": 0.5}"#),
+        ("rivalries", r#""rivalries": {"seller_of": 0.9, "spouse": 0.5}"#),
     ] {
         let config = ModelConfig::from_json(&related(added)).unwrap();
         let error = Network::new(&config, &vocabularies(), &mut Params::random(Device::Cpu));
@@ -119,10 +120,12 @@ fn a_label_that_the_task_lacks_is_named() {
     }
     let error = ModelConfig::from_json(&related(r#""thresholds": {"seller_of": 2}"#)).unwrap_err();
     assert!(error.to_string().contains("threshold of `seller_of` must be"), "{error}");
+    let error = ModelConfig::from_json(&related(r#""rivalries": {"seller_of": -1}"#)).unwrap_err();
+    assert!(error.to_string().contains("rivalry of `seller_of` must be"), "{error}");
 }
 
 #[test]
-fn a_label_with_a_threshold_of_its_own_is_as_rare_as_that_says() {
+fn a_label_with_a_threshold_or_rivalry_of_its_own_is_as_rare_as_that_says() {
     let text = ["Maria Keller founded Nordlicht .", "She sold the company ."];
     let count = |added: &str| {
         let (network, _) = network(&related(added));
@@ -133,6 +136,9 @@ fn a_label_with_a_threshold_of_its_own_is_as_rare_as_that_says() {
     let all = count(r#""rivalry": 0"#);
     assert!(all[0] > 0 && all[0] == all[1], "{all:?}");
     assert_eq!(count(r#""thresholds": {"seller_of": 0.999}"#), [all[0], 0]);
+    // Random weights find nearly alike what each entity may have founded; the best alone stay.
+    let best = count(r#""rivalries": {"founder_of": 0.999}"#);
+    assert!(best[0] < all[0] && best[1] == all[1], "{best:?} {all:?}");
 }
 
 #[test]
