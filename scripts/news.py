@@ -2,14 +2,13 @@
 """Makes a data set of each of configs/news/*.txt, as .vectors/news_train.jsonl of train.txt: names and relations, or all
 mentions and who is meant by them; and one of names alone.
 
-The notation of train.txt, dev.txt and more.txt: a text is a paragraph, `[Solberg](PER Ingrid Solberg)` a mention in it, of a
-type and, where its own words are another name, of an entity; then a fact a line,
-`- Ingrid Solberg | employer | Haldorsen Marine`, `- (none)` where there are none. A `country` is also what its place or
-organization is located in. All that the texts state by the labels in COVERED is annotated.
+The notation of the TEXTS: a text is a paragraph, `[Solberg](PER Ingrid Solberg)` a mention in it, of a type and, where its
+own words are another name, of an entity; then a fact a line, `- Ingrid Solberg | employer | Haldorsen Marine`, `- (none)`
+where there are none. A `country` is also what its place or organization is located in. All that the texts state by the
+labels in COVERED is annotated.
 
-That of train_mentions.txt, dev_mentions.txt and more_mentions.txt, which have the same texts:
-`[p3 [g1 Its] editor]` is a mention of a type in TYPES, of the entity 3 of its text if others mean it, too. What is a
-mention, and which are of one entity, is as in GUM.
+That of train_mentions.txt and so on, which have the same texts: `[p3 [g1 Its] editor]` is a mention of a type in TYPES, of
+the entity 3 of its text if others mean it, too. What is a mention, and which are of one entity, is as in GUM.
 
 .vectors/news_names.jsonl has the names of train.txt and more.txt and of further versions of each text, in which people and
 companies are called as others are, so that what stands around a name says what it is. Tokens and sentences are those
@@ -41,6 +40,8 @@ COVERED = [
     "record_label", "residence", "sibling", "spouse", "subsidiary",
 ]
 
+# The files of configs/news with names and facts; each has one with mentions beside it.
+TEXTS = ["train", "dev", "more", "various", "various_dev"]
 NAMES = ["LOC", "ORG", "PER", "TIME"]
 # Versions of a text with other names.
 EXCHANGES = 2
@@ -190,7 +191,7 @@ def with_mentions(name, notation):
 def main():
     facts = lambda name, notation: with_facts(name, parse(notation))
     data_sets = [("names", with_names, ("train", "more"))]
-    for name in ("train", "dev", "more"):
+    for name in TEXTS:
         data_sets += [(name, facts, (name,)), (f"{name}_mentions", with_mentions, (f"{name}_mentions",))]
     for name, documents, sources in data_sets:
         texts = (ROOT / f"configs/news/{source}.txt" for source in sources)
