@@ -86,14 +86,16 @@ impl<'a> FactPool<'a> {
         let probability = |cell: usize| self.odds[cell] / (1.0 + self.odds[cell]);
         let entities = self.pairs.entities();
         // The best fact of each head and label: far weaker ones beside it are seldom right.
-        let mut strongest: HashMap<(usize, usize), f64> = HashMap::new();
+        let heads = entities.iter().map(|pair| pair.0 + 1).max().unwrap_or(0);
+        let mut strongest = vec![0.0_f64; heads * labels];
+        let of_head = |cell: usize| entities[cell / labels].0 * labels + cell % labels;
         for cell in 0..self.odds.len() {
-            let best = strongest.entry((entities[cell / labels].0, cell % labels)).or_default();
+            let best = &mut strongest[of_head(cell)];
             *best = best.max(probability(cell));
         }
         let holds = |cell: usize| {
             let label = cell % labels;
-            let best = strongest[&(entities[cell / labels].0, label)];
+            let best = strongest[of_head(cell)];
             probability(cell) > rule.thresholds[label]
                 && probability(cell) >= rule.rivalries[label] * best
         };
