@@ -10,11 +10,12 @@ labels in COVERED is annotated.
 That of train_mentions.txt and so on, which have the same texts: `[p3 [g1 Its] editor]` is a mention of a type in TYPES, of
 the entity 3 of its text if others mean it, too. What is a mention, and which are of one entity, is as in GUM.
 
-.vectors/news_names.jsonl has the names of train.txt and more.txt and of further versions of each text, in which people and
-companies are called as others are, so that what stands around a name says what it is. Tokens and sentences are those
-of target/release/hmtl.
+.vectors/news_names.jsonl has the names of train.txt, more.txt and various.txt and of further versions of each text, in which
+people and companies are called as others are, of these texts or of names.txt, so that what stands around a name says what it
+is. Tokens and sentences are those of target/release/hmtl.
 """
 
+import itertools
 import json
 import random
 import re
@@ -44,7 +45,7 @@ COVERED = [
 TEXTS = ["train", "dev", "more", "various", "various_dev"]
 NAMES = ["LOC", "ORG", "PER", "TIME"]
 # Versions of a text with other names.
-EXCHANGES = 2
+EXCHANGES = 8
 # Names of one or two words that can be exchanged; no abbreviations, as AFP, and none that say that they are no company's.
 OTHER_KINDS = (
     "University|College|School|Institute|Bank|Party|Council|Ministry|Court|Commission|Reuters|Democrat|Republican|Greens"
@@ -152,13 +153,28 @@ def exchangeable(mentions):
     return sorted((kind, len(entity.split()), entity) for kind, entity in names if EXCHANGEABLE[kind].fullmatch(entity))
 
 
-def exchanged(text, mentions, names, draw):
-    """A text and its mentions with other names of people and companies. A word, such as a family name, is exchanged for
-    the same word wherever it stands."""
+def well_known(notation):
+    """The names of names.txt, by type and number of words."""
+    for kind, names in re.findall(r"^([A-Z]+): ([^:]+)$", notation, re.MULTILINE):
+        for name in names.split(","):
+            words = name.split()
+            yield kind, len(words), " ".join(words)
+
+
+def shuffled(names, draw):
+    """For each type and number of words its names, in some order, again and again."""
+    groups = {}
+    for kind, length, name in names:
+        groups.setdefault((kind, length), []).append(name)
+    return {group: itertools.cycle(draw.sample(names, len(names))) for group, names in groups.items()}
+
+
+def exchanged(text, mentions, others):
+    """A text and its mentions with other names of people and companies, as they come. A word, such as a family name, is
+    exchanged for the same word wherever it stands."""
     words = {}
     for kind, length, entity in sorted(exchangeable(mentions), key=lambda name: -name[1]):
-        drawn = draw.choice([other for k, n, other in names if (k, n) == (kind, length)])
-        for old, new in zip(entity.split(), drawn.split()):
+        for old, new in zip(entity.split(), next(others[kind, length]).split()):
             words.setdefault((kind, old), new)
     now, moved, at = "", [], 0
     for start, end, kind, entity in mentions:
@@ -170,11 +186,12 @@ def exchanged(text, mentions, names, draw):
     return now + text[at:], moved
 
 
-def with_names(name, notation):
-    """Documents of names alone, and versions of them with other names."""
+def with_names(name, notation, known):
+    """Documents of names alone, and versions of them with other names, of theirs and the known ones."""
     texts = [(text, mentions) for text, mentions, _ in parse(notation)]
-    names, draw = exchangeable(m for _, mentions in texts for m in mentions), random.Random(1)
-    texts += [exchanged(text, mentions, names, draw) for _ in range(EXCHANGES) for text, mentions in texts]
+    names = exchangeable(m for _, mentions in texts for m in mentions)
+    others = shuffled(names + known, random.Random(name))
+    texts += [exchanged(text, mentions, others) for _ in range(EXCHANGES) for text, mentions in texts]
     for document in with_facts(name, [(text, mentions, []) for text, mentions in texts]):
         document["tasks"] = ["ner"]
         yield document
@@ -190,7 +207,9 @@ def with_mentions(name, notation):
 
 def main():
     facts = lambda name, notation: with_facts(name, parse(notation))
-    data_sets = [("names", with_names, ("train", "more"))]
+    known = list(well_known((ROOT / "configs/news/names.txt").read_text(encoding="utf-8")))
+    names = lambda name, notation: with_names(name, notation, known)
+    data_sets = [("names", names, [name for name in TEXTS if "dev" not in name])]
     for name in TEXTS:
         data_sets += [(name, facts, (name,)), (f"{name}_mentions", with_mentions, (f"{name}_mentions",))]
     for name, documents, sources in data_sets:

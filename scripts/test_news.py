@@ -62,8 +62,8 @@ class Tests(unittest.TestCase):
         ))
         names = news.exchangeable(mentions)
         self.assertEqual(names, [("ORG", 2, "Nimbus Data"), ("PER", 2, "Leila Haddad"), ("PER", 2, "Omar Haddad")])
-        others = [("ORG", 2, "Peak Turbines"), ("PER", 2, "Ida Kjaer")]
-        now, moved = news.exchanged(text, mentions, others, random.Random(1))
+        others = news.shuffled([("ORG", 2, "Peak Turbines"), ("PER", 2, "Ida Kjaer")], random.Random(1))
+        now, moved = news.exchanged(text, mentions, others)
         self.assertEqual(
             now, "Ida Kjaer, wife of Ida Kjaer, left Peak Turbines and Kjaer the Bank of Beirut. Ida now runs Peak in Beirut."
         )
@@ -72,6 +72,21 @@ class Tests(unittest.TestCase):
             [("Ida Kjaer", "PER"), ("Ida Kjaer", "PER"), ("Peak Turbines", "ORG"), ("Kjaer", "PER"), ("Bank of Beirut", "ORG"),
              ("Ida", "PER"), ("Peak", "ORG"), ("Beirut", "LOC")],
         )
+
+    def test_all_names_come_before_one_comes_again(self):
+        names = [("PER", 1, name) for name in "abcdefg"] + [("PER", 2, "h i")]
+        others = news.shuffled(names, random.Random(1))
+        first, second = ([next(others["PER", 1]) for _ in range(7)] for _ in range(2))
+        self.assertEqual((sorted(first), first), (list("abcdefg"), second))
+        self.assertNotEqual(first, list("abcdefg"))
+
+    def test_well_known_names_have_types_and_no_name_twice(self):
+        names = list(news.well_known("# A comment.\n\nPER: Ann Lee, Bo\nLim, Madonna\n\nORG: Ikea\n"))
+        self.assertEqual(names, [("PER", 2, "Ann Lee"), ("PER", 2, "Bo Lim"), ("PER", 1, "Madonna"), ("ORG", 1, "Ikea")])
+        names = list(news.well_known((news.ROOT / "configs/news/names.txt").read_text(encoding="utf-8")))
+        self.assertEqual({kind for kind, _, _ in names}, set(news.EXCHANGEABLE))
+        self.assertEqual({length for _, length, _ in names}, {1, 2})
+        self.assertEqual(len(set(names)), len(names))
 
     def test_both_notations_have_the_same_texts_and_names(self):
         for name in news.TEXTS:
