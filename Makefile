@@ -134,8 +134,9 @@ model: build ## train the model that ships, from ../shared/data (five hours); fe
 	$(TARGET)/hmtl train configs/small_news.json --out runs/small_news --resume
 	$(TARGET)/hmtl train configs/small_mentions.json --out runs/small_mentions --resume
 	$(TARGET)/hmtl train configs/small_names.json --out runs/small_names --resume
-	$(TARGET)/hmtl train configs/small_refit.json --out runs/small_refit --resume --precision compact
-	rm -rf models/default && cp -R runs/small_refit/best models/default
+	$(TARGET)/hmtl train configs/small_words.json --out runs/small_words --resume
+	$(TARGET)/hmtl train configs/small_settle.json --out runs/small_settle --resume --precision compact
+	rm -rf models/default && cp -R runs/small_settle/best models/default
 
 base: build ## train the larger model, on MiniLM, from ../shared/data (two hours and a half), into runs/base_facts; fetches MiniLM and word vectors
 	$(PYTHON) scripts/minilm.py
