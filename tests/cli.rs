@@ -73,6 +73,26 @@ fn texts_are_annotated_in_every_format() {
     assert!(!page.contains("<it>"));
 }
 
+/// Their words keep company with those of companies.
+#[test]
+fn the_model_that_ships_knows_well_known_names() {
+    let text =
+        "Tesla, founded by Elon Musk, is based in Texas. Facebook was founded by Mark Zuckerberg.";
+    let (json, _) = succeeds(&["annotate", "--tasks", "ner", "--format", "json"], text);
+    let doc: Value = serde_json::from_str(&json).unwrap();
+    let mentions = doc["mentions"].as_array().unwrap().iter();
+    let names: Vec<_> =
+        mentions.map(|m| (m["text"].as_str(), m["labels"]["ner"]["label"].as_str())).collect();
+    let known = [
+        ("Tesla", "ORG"),
+        ("Elon Musk", "PER"),
+        ("Texas", "LOC"),
+        ("Facebook", "ORG"),
+        ("Mark Zuckerberg", "PER"),
+    ];
+    assert_eq!(names, known.map(|(text, label)| (Some(text), Some(label))));
+}
+
 #[test]
 fn data_is_annotated_by_its_own_tokens() {
     let dir = common::tiny_model();

@@ -127,23 +127,26 @@ fn a_task_is_added_to_a_model_on_any_encoder() {
 fn words_and_characters_are_added_to_tables_that_learn() {
     let dir = tempfile::tempdir().unwrap();
     start(dir.path());
-    let build = |frozen: &str| {
+    let build = |frozen: &str, min_count: usize| {
         let config = json!({
             "format": 1,
             "start": dir.path().join("start"),
+            "vocabulary": {"min_count": min_count},
             "training": {"epochs": 1, "freeze": [frozen], "tasks": {"ner": {"batch_size": 4}}},
         });
         let mut setup = setup(&config);
         setup.add("ner", Split::Train, &(0..6).map(gadget).collect::<Vec<_>>()).unwrap();
         setup.build().unwrap()
     };
-    for (frozen, word, char) in [
-        ("tasks.emd", true, true),
-        ("embedding.words", false, true),
-        ("embedding.chars.weight", true, false),
-        ("embedding", false, false),
+    for (frozen, min_count, word, char) in [
+        ("tasks.emd", 1, true, true),
+        // Rare words stay unknown, so that the model goes on learning what to make of these.
+        ("tasks.emd", 1000, false, true),
+        ("embedding.words", 1, false, true),
+        ("embedding.chars.weight", 1, true, false),
+        ("embedding", 1, false, false),
     ] {
-        let trainer = build(frozen);
+        let trainer = build(frozen, min_count);
         let vocab = trainer.vocab();
         assert_eq!(
             (vocab.words.contains("zorb"), vocab.chars.contains("Z")),
