@@ -60,6 +60,7 @@ test-rust: setup
 
 test-scripts:
 	$(PYTHON) -m unittest discover -s scripts
+	$(PYTHON) -m unittest discover -s benches
 
 test-install: build
 	tests/install.sh
