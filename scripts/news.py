@@ -42,7 +42,7 @@ COVERED = [
 ]
 
 # The files of configs/news with names and facts; each has one with mentions beside it.
-TEXTS = ["train", "dev", "more", "various", "various_dev"]
+TEXTS = ["train", "dev", "more", "various", "various_dev", "further"]
 NAMES = ["LOC", "ORG", "PER", "TIME"]
 # Versions of a text with other names.
 EXCHANGES = 8
