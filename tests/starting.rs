@@ -6,10 +6,10 @@ use std::path::Path;
 
 use common::toy::{dev_score, document, run, setup, steps, trainer};
 use hmtl::model::AnnotateOptions;
-use hmtl::train::{RunConfig, Setup, Split, Trainer};
+use hmtl::train::{Event, RunConfig, Setup, Split, Trainer};
 use hmtl::{Cancel, Document, DocumentBuilder, Model, Span};
 use serde_json::{Value, json};
-use tch::Device;
+use tch::{Device, Tensor};
 
 /// Trains the toy tasks `ner` and `emd` and writes the model to `dir/start`.
 fn start(dir: &Path) -> Value {
@@ -181,6 +181,70 @@ fn what_is_fresh_begins_anew() {
 }
 
 #[test]
+fn several_starts_are_averaged_and_a_run_without_epochs_keeps_their_mean() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = start(dir.path());
+    let path = |name: &str| dir.path().join(name);
+    for (name, seed) in [("one", 1), ("two", 2), ("three", 3)] {
+        let config = json!({
+            "format": 1,
+            "start": path("start"),
+            "training": {"epochs": 1, "seed": seed, "tasks": {"ner": {"batch_size": 4}}},
+        });
+        let mut setup = setup(&config);
+        setup.add("ner", Split::Train, &(0..8).map(document).collect::<Vec<_>>()).unwrap();
+        let mut trainer = setup.build().unwrap();
+        steps(&mut trainer, 2);
+        trainer.model().unwrap().save(&path(name), Default::default()).unwrap();
+    }
+    let weights = |names: &[&str]| {
+        let starts: Vec<_> = names.iter().map(|name| path(name)).collect();
+        let config = json!({
+            "format": 1,
+            "start": starts,
+            "training": {"epochs": 0, "tasks": {
+                "ner": {"batch_size": 4, "dev": first["training"]["tasks"]["ner"]["dev"]},
+            }},
+        });
+        let mut trainer = trainer(&config);
+        assert!(trainer.step().unwrap_err().to_string().contains("no epochs"));
+        let mut told = Vec::new();
+        let mut tell = |event: &Event, _: &Trainer| {
+            told.push(serde_json::to_value(event).unwrap());
+            Ok(())
+        };
+        trainer.train(&mut tell, &Cancel::new()).unwrap();
+        let all: Vec<&Value> = told.iter().map(|event| &event["event"]).collect();
+        assert_eq!(all, ["evaluating", "evaluated", "epoch", "finished"]);
+        assert_eq!(
+            (&told[2]["epoch"], &told[3]["epochs"], &told[3]["steps"]),
+            (&json!(0), &json!(0), &json!(0))
+        );
+        let model = trainer.best_model(None).unwrap().unwrap();
+        assert_eq!(model.card.scores["ner"]["dev"].as_f64().map(|s| s > 0.0), Some(true));
+        (trainer.weights(), model.card.recipe)
+    };
+    let (mean, recipe) = weights(&["one", "two", "three"]);
+    let parts = ["one", "two", "three"].map(|name| weights(&[name]).0);
+    let mut apart = 0;
+    for (name, tensor) in &mean {
+        let [one, two, three] = [&parts[0][name], &parts[1][name], &parts[2][name]];
+        let far = |other: &Tensor| f64::try_from((tensor - other).abs().max()).unwrap();
+        assert!(far(&((one + two + three) / 3.0)) < 1e-6, "{name}");
+        apart += usize::from(far(one) > 1e-4 && far(two) > 1e-4);
+    }
+    assert!(apart > 3, "training moved {apart} tensors");
+    // Each run is told of, and what they started from once.
+    let told = |n: usize| &recipe["start"][n]["recipe"];
+    assert_eq!(
+        (&told(0)["training"]["seed"], &told(2)["training"]["seed"]),
+        (&json!(1), &json!(3))
+    );
+    assert!(told(0)["start"]["recipe"]["training"].is_object());
+    assert_eq!(told(2)["start"], "as above");
+}
+
+#[test]
 fn a_start_that_does_not_fit_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     start(dir.path());
@@ -208,6 +272,8 @@ fn a_start_that_does_not_fit_is_refused() {
     refused(json!({"start": dir.path().join("none")}), "none");
     refused(json!({"model": {"encoders": {"low": {"hidden": 32}}}}), "encoders.low");
     refused(json!({"model": {"task": {}}}), "task");
+    refused(json!({"start": [dir.path().join("start"), "default"]}), "differ in configuration");
+    refused(json!({"start": [1]}), "start is a directory or a list of directories");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The card of a model that a run made.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use super::config::is_named;
@@ -42,8 +44,14 @@ fn recipe(config: &RunConfig, scored: Option<&Best>, before: Value) -> Value {
     if let Some(best) = scored {
         recipe["epoch"] = json!(best.epoch);
     }
-    if let Some(start) = &config.start {
-        recipe["start"] = json!({"path": start, "recipe": before});
+    let start = |(path, recipe): (&PathBuf, Value)| json!({"path": path, "recipe": recipe});
+    match (&config.start[..], before) {
+        ([], _) => {}
+        ([one], before) => recipe["start"] = start((one, before)),
+        (several, before) => {
+            let before = before.as_array().cloned().unwrap_or_default();
+            recipe["start"] = several.iter().zip(before).map(start).collect();
+        }
     }
     strip_paths(&mut recipe);
     recipe

@@ -113,7 +113,8 @@ impl Trainer {
 
     /// Takes stock of an epoch whose dev sets were scored.
     fn end_epoch(&mut self) -> Result<Event> {
-        let epoch = self.progress.epoch + 1;
+        // A run without epochs scores what it starts from, in epoch 0.
+        let epoch = (self.progress.epoch + 1).min(self.config.training.epochs);
         let learning_rate = self.config.training.optimizer.learning_rate * self.rate_factor("");
         let scores = self.progress.scores.clone().unwrap_or_default();
         let all: IndexMap<String, f64> =
@@ -174,7 +175,7 @@ impl Trainer {
 
     pub(super) fn begin_epoch(&mut self) {
         let progress = &mut self.progress;
-        progress.epoch += 1;
+        progress.epoch += usize::from(self.config.training.epochs > 0);
         progress.step_in_epoch = 0;
         progress.scores = None;
         for task in progress.tasks.values_mut() {

@@ -78,9 +78,10 @@ impl Setup {
     /// those of the model to start from, or with those of the checkpoint.
     pub fn build(&self) -> Result<Trainer> {
         let config = &self.config;
-        let start = match (&config.start, &self.checkpoint) {
-            (Some(dir), None) => Some(Start::read(dir)?),
-            (Some(dir), Some(_)) if self.rehearses() || self.refers() => Some(Start::read(dir)?),
+        let start = match (&config.start[..], &self.checkpoint) {
+            ([], _) => None,
+            (dirs, None) => Some(Start::read(dirs)?),
+            (dirs, Some(_)) if self.rehearses() || self.refers() => Some(Start::read(dirs)?),
             _ => None,
         };
         let mut data = self.read_data()?;
@@ -89,7 +90,8 @@ impl Setup {
         let (learned, none) = (self.take_along(&mut data)?, HashSet::new());
         for (name, data) in &mut data {
             let learned = learned.get(name).unwrap_or(&none);
-            data.prepare(name, &config.model, &config.training.tasks[name], learned)?;
+            let (task, needed) = (&config.training.tasks[name], config.training.epochs > 0);
+            data.prepare(name, &config.model, task, learned, needed)?;
         }
         let mut params = Params::random(self.device);
         let mut rng = ChaCha8Rng::seed_from_u64(config.training.seed);

@@ -1,8 +1,8 @@
 //! [`Start`]: the model that a run goes on from.
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::config::is_named;
 
@@ -15,8 +15,35 @@ use crate::{Cancel, Document, Error, Result};
 pub(super) struct Start(Parts);
 
 impl Start {
-    pub(super) fn read(dir: &Path) -> Result<Self> {
-        Parts::read(dir).map(Self)
+    /// Of several directories the first, with the mean of all their weights: a "model soup" (Wortsman et al. 2022).
+    pub(super) fn read(dirs: &[PathBuf]) -> Result<Self> {
+        let Some((first, others)) = dirs.split_first() else {
+            return Err(Error::Internal("a run that starts from no model".into()));
+        };
+        let mut parts = Parts::read(first)?;
+        let _guard = tch::no_grad_guard();
+        for (n, dir) in others.iter().enumerate() {
+            let other = Parts::read(dir)?;
+            let differ = |what: &str| {
+                let (first, dir) = (first.display(), dir.display());
+                Err(Error::config(format!("start: {first} and {dir} differ in {what}")))
+            };
+            if other.config != parts.config {
+                return differ("configuration");
+            }
+            if other.vocab != parts.vocab {
+                return differ("words or labels");
+            }
+            for (name, mean) in &mut parts.tensors {
+                let Some(tensor) = other.tensors.get(name).filter(|t| t.size() == mean.size())
+                else {
+                    return differ(&format!("tensor `{name}`"));
+                };
+                let (sum, tensor) = (mean.f_to_kind(Kind::Float)?, tensor.f_to_kind(Kind::Float)?);
+                *mean = sum.f_lerp(&tensor, 1.0 / (n as f64 + 2.0))?;
+            }
+        }
+        Ok(Self(parts))
     }
 
     pub(super) fn parts(&self) -> &Parts {

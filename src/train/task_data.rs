@@ -194,13 +194,14 @@ impl TaskData {
     }
 
     /// Cuts the training documents into examples, but those that are learned along with another
-    /// task.
+    /// task; an error if some are `needed` and there are none.
     pub(super) fn prepare(
         &mut self,
         name: &str,
         model: &ModelConfig,
         config: &TaskTraining,
         learned: &HashSet<usize>,
+        needed: bool,
     ) -> Result<()> {
         let head = &model.tasks[name].head;
         let limit = match head.unit() {
@@ -218,7 +219,7 @@ impl TaskData {
                 self.examples.push((d, example.sentences));
             }
         }
-        if self.examples.is_empty() && learned.is_empty() {
+        if needed && self.examples.is_empty() && learned.is_empty() {
             return Err(Error::config(format!("task `{name}` has no training data")));
         }
         self.batches = Batches::new(lengths, config.batch_size);

@@ -116,9 +116,12 @@ impl Trainer {
         self.progress.finished.is_some()
     }
 
-    /// Steps of the epoch that is being trained.
+    /// Steps of the epoch that is being trained; none in a run without epochs.
     pub fn steps_per_epoch(&self) -> usize {
         let training = &self.config.training;
+        if training.epochs == 0 {
+            return 0;
+        }
         epoch_steps(&training.sampling, &self.candidates(true), training.steps_per_epoch)
     }
 
@@ -141,6 +144,9 @@ impl Trainer {
     pub fn step(&mut self) -> Result<Step> {
         if self.is_finished() {
             return Err(Error::invalid("the run has ended"));
+        }
+        if self.config.training.epochs == 0 {
+            return Err(Error::invalid("the run has no epochs and takes no steps"));
         }
         if self.progress.step_in_epoch >= self.steps_per_epoch() {
             self.begin_epoch();
@@ -290,8 +296,8 @@ impl Trainer {
     pub(super) fn rate_factor(&self, optimizer: &str) -> f64 {
         let training = &self.config.training;
         let progress = &self.progress;
-        let within = progress.step_in_epoch as f64 / self.steps_per_epoch() as f64;
-        let done = (progress.epoch as f64 + within) / training.epochs as f64;
+        let within = progress.step_in_epoch as f64 / self.steps_per_epoch().max(1) as f64;
+        let done = (progress.epoch as f64 + within) / training.epochs.max(1) as f64;
         let sampling = &training.sampling;
         let total = epoch_steps(sampling, &self.candidates(false), training.steps_per_epoch);
         let factor = training.schedule.factor(progress.step, done, total * training.epochs);

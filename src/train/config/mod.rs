@@ -3,6 +3,7 @@
 mod optimizer;
 mod overrides;
 mod sampling;
+mod start;
 mod task;
 
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ pub use self::optimizer::{GroupConfig, OptimizerConfig, OptimizerKind, Schedule,
 pub use self::sampling::{Exhausted, Sampling, StopWhen, Stopping};
 pub use self::task::{DataConfig, TaskTraining};
 use crate::config::{CONFIG_FORMAT, ModelConfig, Unit};
-use crate::{Error, Model, Result};
+use crate::{Error, Result};
 
 /// A model and how to train it. Paths are relative to the file that holds it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,9 +25,10 @@ use crate::{Error, Model, Result};
 pub struct RunConfig {
     pub format: u32,
     /// The model directory to go on from: its weights, words and labels, and its configuration
-    /// where `model` says nothing else.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start: Option<PathBuf>,
+    /// where `model` says nothing else. Several go on from the mean of their weights (Wortsman et
+    /// al. 2022); they differ in nothing else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "start")]
+    pub start: Vec<PathBuf>,
     pub model: ModelConfig,
     #[serde(default)]
     pub vocabulary: VocabularyConfig,
@@ -66,6 +68,7 @@ impl Default for VocabularyConfig {
 pub struct TrainingConfig {
     #[serde(default)]
     pub seed: u64,
+    /// With none, what `start` names is scored and kept, and training data is not needed.
     pub epochs: usize,
     /// Absent: as many as all tasks have batches.
     #[serde(default)]
@@ -106,12 +109,6 @@ pub struct TrainingConfig {
     pub tasks: IndexMap<String, TaskTraining>,
 }
 
-/// The model that a run goes on from: `default` is the one that ships, if it is no folder there.
-fn start_dir(folder: &Path, name: &str) -> Result<PathBuf> {
-    let dir = folder.join(name);
-    if name == "default" && !dir.is_dir() { Model::default_dir() } else { Ok(dir) }
-}
-
 fn one() -> usize {
     1
 }
@@ -148,12 +145,12 @@ impl RunConfig {
         for assignment in assignments {
             overrides::apply(&mut value, assignment.as_ref())?;
         }
-        let start = value["start"].as_str().map(|start| start_dir(folder, start)).transpose()?;
-        if let Some(start) = &start {
-            complete(&mut value, start)?;
+        let start = start::directories(&value["start"], folder)?;
+        if !start.is_empty() {
+            start::complete(&mut value, &start)?;
         }
         // Where nothing was changed the text itself is parsed: its errors name lines.
-        let mut config: Self = if assignments.is_empty() && start.is_none() {
+        let mut config: Self = if assignments.is_empty() && start.is_empty() {
             serde_json::from_str(json)
         } else {
             serde_json::from_value(value)
@@ -190,7 +187,7 @@ impl RunConfig {
                     "training.tasks: the model has no task `{name}`"
                 )));
             }
-            if task.rehearse && self.start.is_none() {
+            if task.rehearse && self.start.is_empty() {
                 let message = format!("task `{name}`: to rehearse, a run needs `start`");
                 return Err(Error::config(message));
             }
@@ -202,10 +199,13 @@ impl RunConfig {
             }
         }
         let untrained = self.model.tasks.keys().find(|n| !training.tasks.contains_key(*n));
-        if let (Some(name), None) = (untrained, &self.start) {
+        if let Some(name) = untrained.filter(|_| self.start.is_empty()) {
             return Err(Error::config(format!(
                 "task `{name}` of the model is not in training.tasks"
             )));
+        }
+        if training.epochs == 0 && self.start.is_empty() {
+            return Err(Error::config("training: epochs must be positive without `start`"));
         }
         training.check().map_err(|message| Error::config(format!("training: {message}")))
     }
@@ -232,40 +232,12 @@ impl RunConfig {
     }
 }
 
-/// Completes model and card of a description by those of the directory it starts from.
-fn complete(value: &mut Value, start: &Path) -> Result<()> {
-    for (key, name) in [("model", "config.json"), ("card", "card.json")] {
-        let path = start.join(name);
-        let json = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
-        let mut of_start: Value =
-            serde_json::from_str(&json).map_err(|e| Error::format(&path, e.to_string()))?;
-        let changes = value[key].take();
-        merge(&mut of_start, changes);
-        value[key] = of_start;
-    }
-    Ok(())
-}
-
-/// Puts the values of `changes` into `value`, object by object.
-fn merge(value: &mut Value, changes: Value) {
-    match (value, changes) {
-        (Value::Object(map), Value::Object(changes)) => {
-            for (key, change) in changes {
-                merge(map.entry(key).or_insert(Value::Null), change);
-            }
-        }
-        (_, Value::Null) => {}
-        (value, change) => *value = change,
-    }
-}
-
 impl TrainingConfig {
     fn check(&self) -> Result<(), String> {
         let positive = |v: f64| v > 0.0 && v.is_finite();
         let share = |v: f64| (0.0..1.0).contains(&v);
         let sequential = matches!(self.sampling, Sampling::Sequential {});
         let rules = [
-            (self.epochs > 0, "epochs must be positive"),
             (self.steps_per_epoch != Some(0), "steps_per_epoch must be positive"),
             (
                 self.steps_per_epoch.is_none() || !sequential,
