@@ -114,7 +114,7 @@ def annotated(text):
 
 
 def peer(name, *arguments):
-    one = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    one = {variable: "1" for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
     return json.loads(output([PYTHON, ROOT / f"benches/peers/run_{name}.py", *arguments], env=one))
 
 

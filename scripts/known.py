@@ -5,8 +5,7 @@ how many cities it says where they lie when a sentence names two countries.
     scripts/known.py [MODEL ...]
 
 MODEL is a directory, models/default if there is none. Needs target/release/libhmtl.so (`make build`). A name is mistaken if
-`ner` finds none there, one of other words or one of another type; a city is in the other country of its sentence or in
-none, or has no answer.
+`ner` finds none there, one of other words or one of another type. A city's country is right, is the other one, or is not said.
 """
 
 import os

@@ -10,7 +10,7 @@ labels in COVERED is annotated.
 That of train_mentions.txt and so on, which have the same texts: `[p3 [g1 Its] editor]` is a mention of a type in TYPES, of
 the entity 3 of its text if others mean it, too. What is a mention, and which are of one entity, is as in GUM.
 
-.vectors/news_names.jsonl has the names of train.txt, more.txt and various.txt and of further versions of each text, in which
+.vectors/news_names.jsonl has the names of all of these but for dev, and of other versions of each text, in which
 people and companies are called as others are, of these texts or of names.txt, so that what stands around a name says what it
 is. Tokens and sentences are those of target/release/hmtl.
 """

@@ -113,8 +113,7 @@ impl Trainer {
 
     /// Takes stock of an epoch whose dev sets were scored.
     fn end_epoch(&mut self) -> Result<Event> {
-        // A run without epochs scores what it starts from, in epoch 0.
-        let epoch = (self.progress.epoch + 1).min(self.config.training.epochs);
+        let epoch = self.current_epoch();
         let learning_rate = self.config.training.optimizer.learning_rate * self.rate_factor("");
         let scores = self.progress.scores.clone().unwrap_or_default();
         let all: IndexMap<String, f64> =
@@ -173,9 +172,14 @@ impl Trainer {
         Ok(Event::Epoch { epoch, step, seconds, learning_rate, tasks, mean, best })
     }
 
+    /// The number of the epoch that is under way; a run without epochs scores what it starts from, in epoch 0.
+    fn current_epoch(&self) -> usize {
+        self.progress.epoch + usize::from(self.config.training.epochs > 0)
+    }
+
     pub(super) fn begin_epoch(&mut self) {
+        self.progress.epoch = self.current_epoch();
         let progress = &mut self.progress;
-        progress.epoch += usize::from(self.config.training.epochs > 0);
         progress.step_in_epoch = 0;
         progress.scores = None;
         for task in progress.tasks.values_mut() {
