@@ -50,6 +50,9 @@ def speeds(results):
             of(run["batch"]["mixed"]["figures"]),
             of(run["document"]["1000"]),
         )
+    if "processes" in results["library"]:
+        both = of(results["library"]["processes"]["batch"]["mixed"]["figures"])
+        add("hmtl, two processes of one worker", "all four tasks", None, both, None)
     if "torch" in peers:
         p = peers["torch"]
         add(
@@ -221,7 +224,8 @@ shown as in the best of them: what else a shared machine does slows down one or 
 
 {speeds(results)}
 
-One thread, but for two workers. The PyTorch peer (`benches/peers/`) reads the same weights and decides the same on all of the text, scores
+One thread, but for two workers and two processes; these have nothing in common but the machine, so that two workers could do
+what they do at most. The PyTorch peer (`benches/peers/`) reads the same weights and decides the same on all of the text, scores
 within {peer.get("largest_difference", 0):.0e}; it is given tokens, where the library splits them itself. spaCy counts its own tokens, and its document is the
 whole text. CoreNLP's figure is its own, without loading, after a text to warm up.
 

@@ -9,9 +9,10 @@ use crate::engine::Service;
 use crate::text::{to_unit, tokenize};
 use crate::{Cancel, Document, Error, OffsetUnit, Result, engine};
 
-/// Pieces have no fewer tokens, which would be more work each, unless workers would have none.
-const PIECE_TOKENS: usize = 600;
-const PIECES_PER_WORKER: usize = 4;
+/// Pieces have no fewer tokens unless workers would have none, and each worker so many at most: where every operation of
+/// LibTorch has its price, and on plain slices, where small pieces cost no more and no worker waits long for the last.
+const PIECES: Sharing = Sharing { tokens: 600, per_worker: 4 };
+const FAST_PIECES: Sharing = Sharing { tokens: 200, per_worker: 16 };
 /// Of prose, about, a space among them.
 const BYTES_PER_TOKEN: usize = 5;
 /// Callers with at most so many tokens are served together, up to so many.
@@ -21,6 +22,27 @@ const TOKENS_TOGETHER: usize = 1200;
 /// while the other is on the GPU, where more would stand in each other's way.
 const GPU_TOKENS_TOGETHER: usize = 8192;
 const GPU_SERVERS: usize = 2;
+
+/// How workers share many texts.
+struct Sharing {
+    tokens: usize,
+    per_worker: usize,
+}
+
+impl Sharing {
+    fn of(shared: &Shared) -> Self {
+        if shared.0.network().is_fast { FAST_PIECES } else { PIECES }
+    }
+
+    /// Into how many pieces the workers share `tokens`: some for each, since equal numbers of tokens are not equal work,
+    /// and as many for one as for another.
+    fn pieces(&self, tokens: usize, workers: usize) -> usize {
+        match workers {
+            0 | 1 => 1,
+            _ => (tokens / self.tokens / workers).clamp(1, self.per_worker) * workers,
+        }
+    }
+}
 
 /// What one caller wants.
 #[derive(Debug)]
@@ -73,7 +95,7 @@ impl Model {
             let (shared, tokenized, finish): (&Shared, _, _) = (shared, &tokenized, &finish);
             move || finish(annotated(shared, &tokenized(texts)?, options, cancel)?)
         };
-        let pieces = chunks(texts, size, pieces(tokens, engine::workers()?));
+        let pieces = chunks(texts, size, Sharing::of(shared).pieces(tokens, engine::workers()?));
         engine::run_all(pieces.into_iter().map(job).collect())
     }
 
@@ -120,7 +142,7 @@ impl Model {
             move || annotated(shared, docs, options, cancel)
         };
         let size = |doc: &Document| doc.tokens.len() + 1;
-        let pieces = chunks(docs, size, pieces(tokens, engine::workers()?));
+        let pieces = chunks(docs, size, Sharing::of(shared).pieces(tokens, engine::workers()?));
         let docs = engine::run_all(pieces.into_iter().map(job).collect())?;
         Ok(docs.into_iter().flatten().collect())
     }
@@ -195,15 +217,6 @@ pub(super) fn only(mut docs: Vec<Document>) -> Result<Document> {
     docs.pop().ok_or_else(|| Error::Internal("no document for a text".into()))
 }
 
-/// Into how many pieces the workers share `tokens`: some for each, since equal numbers of tokens are not equal work,
-/// and as many for one as for another.
-fn pieces(tokens: usize, workers: usize) -> usize {
-    match workers {
-        0 | 1 => 1,
-        _ => (tokens / PIECE_TOKENS / workers).clamp(1, PIECES_PER_WORKER) * workers,
-    }
-}
-
 /// Cuts `items` into at most `count` runs of about one size.
 fn chunks<T>(items: &[T], size: impl Fn(&T) -> usize, count: usize) -> Vec<&[T]> {
     let share = items.iter().map(&size).sum::<usize>().div_ceil(count.max(1));
@@ -228,9 +241,14 @@ mod tests {
 
     #[test]
     fn each_worker_has_as_many_pieces_as_another() {
-        assert_eq!(pieces(100_000, 1), 1);
-        assert_eq!([100, 4_760, 100_000].map(|tokens| pieces(tokens, 2)), [2, 6, 8]);
-        assert_eq!([100, 4_760, 100_000].map(|tokens| pieces(tokens, 8)), [8, 8, 32]);
+        let pieces = |sharing: Sharing, workers| {
+            [100, 4_760, 100_000].map(|tokens| sharing.pieces(tokens, workers))
+        };
+        assert_eq!(pieces(PIECES, 1), [1, 1, 1]);
+        assert_eq!(pieces(PIECES, 2), [2, 6, 8]);
+        assert_eq!(pieces(PIECES, 8), [8, 8, 32]);
+        assert_eq!(pieces(FAST_PIECES, 2), [2, 22, 32]);
+        assert_eq!(pieces(FAST_PIECES, 8), [8, 16, 128]);
     }
 
     #[test]
