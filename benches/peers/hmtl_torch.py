@@ -167,9 +167,7 @@ class HmtlTorch(nn.Module):
         cells = wanted.nonzero()
         for (b, i, j), s, c in zip(cells.tolist(), score[wanted].tolist(), label[wanted].tolist()):
             found[b].append((i, j + 1, c - 1, s))
-        return [
-            [(i, j, c, self.calibrated("emd", s)) for i, j, c, s in self.without_crossings(spans)] for spans in found
-        ]
+        return [self.without_crossings(spans) for spans in found]
 
     def calibrated(self, task, score):
         if (calibration := self.config["tasks"][task].get("calibration")) is None:
@@ -188,6 +186,46 @@ class HmtlTorch(nn.Module):
         return sorted(kept)
 
     # Heads of documents
+
+    def agreed(self, task, spans, votes, thing):
+        """Spans with the label that has most of the votes of the thing that they are of, if any."""
+        sure, found = self.config["tasks"][task]["agreement"]["sure"], []
+        for span in spans:
+            first, last, label, score = span
+            own = votes.get(thing(span), {})
+            best = max(sorted(own), key=own.get, default=label)
+            if best != label and score < sure:
+                label, score = best, own[best] / sum(own.values())
+            found.append((first, last, label, score))
+        return found
+
+    def agree_on_names(self, task, spans, words):
+        config = self.config["tasks"][task].get("agreement", {})
+        names, last = ({self.labels[task].index(x) for x in config.get(k, [])} for k in ("names", "last_tokens"))
+        if not names:
+            return spans
+
+        def name(span):
+            return tuple(words[span[0] : span[1]]) if span[2] in names else None
+
+        votes = defaultdict(lambda: defaultdict(float))
+        for span in spans:
+            if span[2] in names:
+                votes[name(span)][span[2]] += span[3]
+        for span in spans:
+            if span[2] in last and span[1] - span[0] > 1 and (key := (words[span[1] - 1],)) in votes:
+                votes[key][span[2]] += span[3]
+        return self.agreed(task, spans, votes, name)
+
+    def agree_in_clusters(self, task, spans, clusters):
+        if self.config["tasks"][task].get("agreement", {}).get("clusters") is None:
+            return spans
+        cluster_of = {span: c for c, cluster in enumerate(clusters) for span in cluster}
+        votes = defaultdict(lambda: defaultdict(float))
+        for first, last, label, score in spans:
+            if (first, last) in cluster_of:
+                votes[cluster_of[first, last]][label] += score
+        return self.agreed(task, spans, votes, lambda span: cluster_of.get(span[:2]))
 
     def relation(self, rows, mentions, sentence_of, keys, clusters):
         config, labels = self.config["tasks"]["relation"], self.labels["relation"]
@@ -509,14 +547,15 @@ class HmtlTorch(nn.Module):
         def rows(k):
             return torch.cat([part[k] for part in parts])
 
-        ner = spans(0)
+        ner = self.agree_on_names("ner", spans(0), words)
         sentence_of = [s for s, (begin, end) in enumerate(sentences) for _ in range(begin, end)]
         keys = [word.lower() for word in words]
         clusters, alone = self.coref(rows(3), rows(4), sentences, words)
         joined = clusters + alone if self.config["tasks"]["relation"].get("entities") else []
+        emd = self.agree_in_clusters("emd", spans(1), clusters)
         return {
             "ner": ner,
-            "emd": spans(1),
+            "emd": [(a, b, label, self.calibrated("emd", score)) for a, b, label, score in emd],
             "relation": self.relation(rows(2), ner, sentence_of, keys, joined),
             "coref": clusters,
         }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use indexmap::IndexMap;
 
 use super::{
-    Between, CONFIG_FORMAT, CalibrationConfig, CharsConfig, ContextConfig, EMBEDDING,
-    EmbeddingConfig, EncoderConfig, HeadConfig, ModelConfig, TaskConfig, TaskKind, WordsConfig,
+    AgreementConfig, Between, CONFIG_FORMAT, CalibrationConfig, CharsConfig, ContextConfig,
+    EMBEDDING, EmbeddingConfig, EncoderConfig, HeadConfig, ModelConfig, TaskConfig, TaskKind,
+    WordsConfig,
 };
 use crate::{Error, Result};
 
@@ -137,6 +138,9 @@ impl ModelConfig {
                 )));
             }
         }
+        if let Some(agreement) = task.head.agreement() {
+            self.check_agreement(name, agreement)?;
+        }
         let natural =
             |c: CalibrationConfig| c.scale > 0.0 && c.scale.is_finite() && c.shift.is_finite();
         if !task.head.calibration().is_none_or(natural) {
@@ -205,6 +209,31 @@ impl ModelConfig {
                 probability(&format!("task `{name}`: feedforward_dropout"), c.feedforward_dropout)
             }
         }
+    }
+
+    fn check_agreement(&self, name: &str, agreement: &AgreementConfig) -> Result<()> {
+        let AgreementConfig { names, last_tokens, clusters, sure } = agreement;
+        if names.is_empty() && clusters.is_none() {
+            return Err(Error::config(format!("task `{name}`: agreement needs names or clusters")));
+        }
+        if let Some(label) = last_tokens.iter().find(|label| !names.contains(label)) {
+            return Err(Error::config(format!(
+                "task `{name}`: agreement.last_tokens has `{label}`, which agreement.names has not"
+            )));
+        }
+        let kind = |task: &String| self.tasks.get(task).map(|t| t.head.kind());
+        if let Some(clusters) = clusters.as_ref().filter(|c| kind(c) != Some(TaskKind::Coreference))
+        {
+            return Err(Error::config(format!(
+                "task `{name}`: agreement.clusters `{clusters}` is no coreference task of the model"
+            )));
+        }
+        if !(0.0..=1.0).contains(sure) {
+            return Err(Error::config(format!(
+                "task `{name}`: agreement.sure must be from 0 to 1, not {sure}"
+            )));
+        }
+        Ok(())
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::AgreementConfig;
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum HeadConfig {
@@ -12,6 +14,9 @@ pub enum HeadConfig {
         /// Makes the scores that are reported say how often they are right.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         calibration: Option<CalibrationConfig>,
+        /// Which mentions of a document have one label.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agreement: Option<AgreementConfig>,
     },
     /// Nested spans: every span of a sentence is scored by a biaffine product of its ends.
     Biaffine {
@@ -26,6 +31,9 @@ pub enum HeadConfig {
         /// Makes the scores that are reported say how often they are right.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         calibration: Option<CalibrationConfig>,
+        /// Which mentions of a document have one label.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agreement: Option<AgreementConfig>,
     },
     /// Relations between single tokens of a sentence, read as the last tokens of the mentions
     /// that the task `arguments` finds (multi-head selection).
@@ -249,10 +257,20 @@ impl HeadConfig {
     /// What calibrates the scores of spans or relations.
     pub fn calibration(&self) -> Option<CalibrationConfig> {
         match self {
-            Self::CrfTagger { calibration }
+            Self::CrfTagger { calibration, .. }
             | Self::Biaffine { calibration, .. }
             | Self::MentionPairs { calibration, .. } => *calibration,
             Self::HeadSelection { .. } | Self::MentionRanking(_) => None,
+        }
+    }
+
+    /// Which mentions of a document have one label.
+    pub fn agreement(&self) -> Option<&AgreementConfig> {
+        match self {
+            Self::CrfTagger { agreement, .. } | Self::Biaffine { agreement, .. } => {
+                agreement.as_ref()
+            }
+            _ => None,
         }
     }
 
@@ -306,11 +324,17 @@ impl HeadConfig {
 
     /// The tasks whose predictions this head reads.
     pub fn needs(&self) -> impl Iterator<Item = &str> + Clone {
-        self.arguments().into_iter().chain(self.entities())
+        let clusters = self.agreement().and_then(|agreement| agreement.clusters.as_deref());
+        self.arguments().into_iter().chain(self.entities()).chain(clusters)
     }
 
     /// The labels that its options name, each with the option.
     pub fn labels_named(&self) -> Vec<(&'static str, &String)> {
+        if let Some(AgreementConfig { names, last_tokens, .. }) = self.agreement() {
+            let names = names.iter().map(|label| ("agreement.names", label));
+            let last_tokens = last_tokens.iter().map(|label| ("agreement.last_tokens", label));
+            return names.chain(last_tokens).collect();
+        }
         let Self::MentionPairs { symmetric, thresholds, rivalries, .. } = self else {
             return Vec::new();
         };

@@ -3,6 +3,7 @@
 //! Widths and labels are computed, never configured. Everything is a closed enum or a struct that
 //! refuses unknown keys, so that a typo is an error that names it.
 
+mod agreement;
 mod check;
 mod context;
 mod elmo;
@@ -10,6 +11,7 @@ mod head;
 
 use std::collections::BTreeSet;
 
+pub use agreement::AgreementConfig;
 pub use context::{ContextConfig, ElmoConfig, Pooling, TransformerConfig};
 pub use elmo::{
     ElmoActivation, ElmoCharacterOptions, ElmoCnnOptions, ElmoLstmOptions, ElmoOptions,
@@ -179,21 +181,34 @@ impl ModelConfig {
         order.push(name);
     }
 
+    /// `tasks` and those whose predictions they read, and those read, and so on.
+    pub(crate) fn needed<'a>(
+        &'a self,
+        tasks: impl IntoIterator<Item = &'a str>,
+    ) -> BTreeSet<&'a str> {
+        let mut needed = BTreeSet::new();
+        let mut waiting: Vec<&str> = tasks.into_iter().collect();
+        while let Some(task) = waiting.pop() {
+            if needed.insert(task) {
+                waiting.extend(self.tasks[task].head.needs());
+            }
+        }
+        needed
+    }
+
     /// The part of the model that `tasks` need: the tasks whose predictions they read, and the
     /// encoders below them.
     pub fn restrict(&self, tasks: &[String]) -> Result<Self> {
-        let mut needed = BTreeSet::new();
         for name in tasks {
-            let Some(task) = self.tasks.get(name) else {
+            if !self.tasks.contains_key(name) {
                 let known: Vec<&str> = self.tasks.keys().map(String::as_str).collect();
                 return Err(Error::invalid(format!(
                     "the model has no task `{name}`, only {}",
                     known.join(", ")
                 )));
-            };
-            needed.insert(name.as_str());
-            needed.extend(task.head.needs());
+            }
         }
+        let needed = self.needed(tasks.iter().map(String::as_str));
         let encoders = self.encoder_order(needed.iter().copied());
         let mut part = self.clone();
         part.tasks.retain(|name, _| needed.contains(name.as_str()));

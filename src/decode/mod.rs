@@ -1,5 +1,6 @@
 //! Scores to structure, in plain Rust.
 
+mod agreement;
 mod chain;
 mod clusters;
 mod crossing;
@@ -10,6 +11,7 @@ mod pairs;
 mod type_pairs;
 mod viterbi;
 
+pub use agreement::Agreement;
 pub use chain::{Chain, Counts, Sums};
 pub use clusters::Clustering;
 pub use crossing::without_crossings;

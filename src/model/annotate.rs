@@ -141,14 +141,10 @@ impl Network {
 
     /// The wanted tasks and those whose predictions they read, the latter first.
     pub(super) fn needed<'a>(&'a self, wanted: &[&'a str]) -> Vec<&'a str> {
-        let is_needed = |task: &str| {
-            wanted.iter().any(|w| {
-                *w == task || self.config.tasks[*w].head.needs().any(|needed| needed == task)
-            })
-        };
+        let all = self.config.needed(wanted.iter().copied());
         let mut needed: Vec<&str> =
-            self.heads.keys().map(String::as_str).filter(|t| is_needed(t)).collect();
-        needed.sort_by_key(|t| self.config.tasks[*t].head.needs().count() > 0);
+            self.heads.keys().map(String::as_str).filter(|t| all.contains(t)).collect();
+        needed.sort_by_key(|t| self.config.needed([*t]).len());
         needed
     }
 

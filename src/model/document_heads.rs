@@ -17,7 +17,7 @@ use crate::{Cancel, Document, Result, Span};
 const TOKENS_TOGETHER: usize = 8192;
 
 impl Network {
-    /// Runs the heads that read documents.
+    /// Makes names agree, then runs the heads that read documents.
     pub(super) fn run_documents(
         &self,
         docs: &[&Document],
@@ -25,6 +25,9 @@ impl Network {
         found: &mut [Found],
         cancel: &Cancel,
     ) -> Result<()> {
+        for (doc, found) in docs.iter().zip(&mut *found) {
+            self.agree_on_names(doc, found);
+        }
         let needed = self.needed(wanted);
         let reads_documents = |task: &&str| {
             let head = &self.heads[*task];
@@ -78,6 +81,7 @@ impl Network {
                     let read = document_input(Tensor::new(), &[Example::whole(doc.0)]);
                     let x = self.input_of(slice::from_mut(doc), &read, task)?;
                     doc.1.clusters.insert(task.to_owned(), head.decode(&x)?);
+                    self.agree_in_clusters(task, doc.1);
                 }
             }
             Head::CoarseToFine(head) => {
@@ -88,6 +92,7 @@ impl Network {
                     let own = std::iter::from_fn(|| clusters.next_if(own));
                     let own = own.map(|cluster| shifted(&cluster, tokens)).collect();
                     found.clusters.insert(task.to_owned(), own);
+                    self.agree_in_clusters(task, found);
                 }
             }
             Head::MentionPairs(head) => self.run_relations(head, docs, read, task, cancel)?,

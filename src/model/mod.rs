@@ -1,5 +1,6 @@
 //! The network, annotation and the model directory.
 
+mod agreement;
 mod annotate;
 mod card;
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! What the configuration of spans changes.
 
-use hmtl::Mention;
-use hmtl::config::ModelConfig;
-use hmtl::model::AnnotateOptions;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::small::{FLAT, NESTED, annotate, doc, for_tasks, network};
+use hmtl::config::ModelConfig;
+use hmtl::model::{AnnotateOptions, Network};
+use hmtl::{Cluster, Document, Mention, Sentence};
+
+use crate::small::{self, FLAT, NESTED, annotate, doc, for_tasks, network};
 
 #[test]
 fn the_score_of_being_no_mention_decides_how_many_there_are() {
@@ -50,4 +52,111 @@ fn calibration_changes_the_scores_of_spans_and_nothing_else() {
     let flat = FLAT.replace("\"crf_tagger\"", r#""crf_tagger", "calibration": {"scale": 0}"#);
     let error = ModelConfig::from_json(&flat).unwrap_err().to_string();
     assert!(error.contains("task `ner`: calibration.scale must be positive"), "{error}");
+}
+
+/// A network that is of another mind in every sentence, and a document that gives it cause.
+fn moody(config: &str) -> (Network, Document) {
+    let (network, params) = network(config);
+    let _guard = tch::no_grad_guard();
+    for (_, tensor) in params.trainable() {
+        let _ = tensor.shallow_clone().g_mul_scalar_(4.0);
+    }
+    let words = ["Keller", "Maria", "Nordlicht", "founded", "Lübeck", "the", "company", "a", "."];
+    // Sentences of four to nine words, each word about as far from the one before as any.
+    let word = |at: usize| words[at * at * 7 % 11 % words.len()];
+    let sentences: Vec<String> = (0..30)
+        .map(|n| (0..4 + n % 6).map(|at| word(n * 5 + at)).collect::<Vec<_>>().join(" "))
+        .collect();
+    (network, doc(&sentences.iter().map(String::as_str).collect::<Vec<_>>()))
+}
+
+/// What each mention of a task is called, and its label.
+fn labels(document: &Document) -> Vec<(String, String)> {
+    let label = |m: &Mention| Some((m.text.clone(), m.labels.get("ner")?.label.clone()));
+    document.mentions.iter().filter_map(label).collect()
+}
+
+#[test]
+fn names_of_the_same_words_agree_wherever_their_sentences_stand() {
+    for (config, head) in [(FLAT, "\"crf_tagger\""), (NESTED, "\"biaffine\"")] {
+        let set = r#", "agreement": {"names": ["PER", "ORG"], "sure": 1}"#;
+        let agreed = config.replace(head, &format!("{head}{set}"));
+        let found = |config: &str, apart: bool| {
+            let (network, document) = moody(config);
+            let sentence = |s: &Sentence| {
+                let words = s.first_token..s.last_token;
+                words.map(|t| document.token_text(t).to_owned()).collect::<Vec<_>>()
+            };
+            let alone = |s| Document::from_sentences(&[sentence(s)]);
+            let docs = match apart {
+                true => document.sentences.iter().map(alone).collect(),
+                false => vec![document.clone()],
+            };
+            let found = annotate(&network, &docs, &for_tasks(&["ner"]));
+            found.iter().flat_map(labels).collect::<Vec<_>>()
+        };
+        let of_words = |found: &[(String, String)]| {
+            let mut of: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+            found.iter().for_each(|(text, label)| {
+                of.entry(text).or_default().insert(label);
+            });
+            of.values().map(BTreeSet::len).max().unwrap_or(0)
+        };
+        let (plain, all) = (found(config, false), found(&agreed, false));
+        assert_eq!(of_words(&plain), 2, "this says nothing: nothing disagrees");
+        assert_eq!(of_words(&all), 1);
+        let texts = |found: Vec<(String, String)>| found.into_iter().map(|x| x.0);
+        assert!(texts(plain).eq(texts(all)), "only labels change");
+        // Another document has no say.
+        assert_eq!(of_words(&found(config, true)), 2);
+        assert_eq!(of_words(&found(&agreed, true)), 2);
+    }
+}
+
+#[test]
+fn mentions_of_a_cluster_agree_whether_or_not_coreference_is_asked_for() {
+    // Nearly all spans are linked with one before.
+    let linked = NESTED
+        .replace("\"projection\"", "\"none_score\": -50, \"projection\"")
+        .replace("\"spans_per_word\": 0.4", "\"spans_per_word\": 4");
+    let set = r#""biaffine", "agreement": {"clusters": "coref", "sure": 1}"#;
+    let agreed = linked.replace("\"biaffine\"", set);
+    let all = |config: &str, options: &AnnotateOptions| {
+        let (network, document) = moody(config);
+        annotate(&network, &[document], options).remove(0)
+    };
+    let disagree = |document: &Document| {
+        let label = |m: &usize| document.mentions[*m].labels.get("ner").map(|l| l.label.clone());
+        let labels = |c: &Cluster| c.mentions.iter().filter_map(label).collect::<BTreeSet<_>>();
+        document.clusters.iter().any(|c| labels(c).len() > 1)
+    };
+    let every = AnnotateOptions::default();
+    assert!(disagree(&all(&linked, &every)), "this says nothing: nothing disagrees");
+    let found = all(&agreed, &every);
+    assert!(!disagree(&found) && !found.clusters.is_empty());
+    let alone = all(&agreed, &for_tasks(&["ner"]));
+    assert_eq!(alone.tasks, ["ner"]);
+    assert_eq!(labels(&alone), labels(&found));
+}
+
+#[test]
+fn an_agreement_that_cannot_be_is_refused() {
+    let error = |agreement: &str| {
+        let set = format!(r#""crf_tagger", "agreement": {agreement}"#);
+        let config = ModelConfig::from_json(&FLAT.replace("\"crf_tagger\"", &set));
+        let built = config
+            .and_then(|config| config.check_labels(&small::vocabularies().labels).map(|()| config));
+        built.unwrap_err().to_string()
+    };
+    for (agreement, expected) in [
+        ("{}", "task `ner`: agreement needs names or clusters"),
+        (r#"{"names": ["PER"], "last_tokens": ["ORG"]}"#, "agreement.last_tokens has `ORG`"),
+        (r#"{"clusters": "relation"}"#, "agreement.clusters `relation` is no coreference task"),
+        (r#"{"clusters": "who"}"#, "agreement.clusters `who` is no coreference task"),
+        (r#"{"names": ["PER"], "sure": 2}"#, "agreement.sure must be from 0 to 1, not 2"),
+        (r#"{"names": ["PERSON"]}"#, "agreement.names names the label `PERSON`"),
+    ] {
+        let error = error(agreement);
+        assert!(error.contains(expected) && !error.contains('\n'), "{error}");
+    }
 }

@@ -1,0 +1,56 @@
+//! Which labels of a document agree: those of one name before relations read them, those of one cluster when
+//! coreference has found it.
+
+use super::Network;
+use super::annotate::Found;
+use super::passages::words;
+use crate::Document;
+use crate::config::AgreementConfig;
+use crate::decode::Agreement;
+use crate::feature::Example;
+
+impl Network {
+    /// Makes names of the same words agree, in all tasks that were run and want it.
+    pub(super) fn agree_on_names(&self, doc: &Document, found: &mut Found) {
+        let wanted = |config: &AgreementConfig| !config.names.is_empty();
+        let mut of_doc = None;
+        for (task, agreement) in self.agreements(wanted) {
+            let Some(spans) = found.spans.get_mut(task) else { continue };
+            let words = of_doc.get_or_insert_with(|| words(&Example::whole(doc)));
+            // In one order, whatever the batch: sums depend on it to the last digit.
+            spans.sort_unstable_by_key(|s| s.span);
+            agreement.of_names(spans, words);
+        }
+    }
+
+    /// Makes the mentions of each cluster of `coreference` agree, in all tasks that were run and want it.
+    pub(super) fn agree_in_clusters(&self, coreference: &str, found: &mut Found) {
+        let wanted = |config: &AgreementConfig| config.clusters.as_deref() == Some(coreference);
+        for (task, agreement) in self.agreements(wanted) {
+            let clusters = found.clusters.get(coreference).map_or(&[][..], Vec::as_slice);
+            if let Some(spans) = found.spans.get_mut(task) {
+                spans.sort_unstable_by_key(|s| s.span);
+                agreement.of_clusters(spans, clusters);
+            }
+        }
+    }
+
+    /// The tasks whose configuration is wanted, and how their labels agree.
+    fn agreements(
+        &self,
+        wanted: impl Fn(&AgreementConfig) -> bool,
+    ) -> impl Iterator<Item = (&str, Agreement)> {
+        self.config.tasks.iter().filter_map(move |(task, config)| {
+            let config = config.head.agreement().filter(|config| wanted(config))?;
+            let of_labels = |some: &[String]| {
+                self.vocab.labels(task).iter().map(|label| some.contains(label)).collect()
+            };
+            let agreement = Agreement {
+                names: of_labels(&config.names),
+                last_tokens: of_labels(&config.last_tokens),
+                sure: config.sure,
+            };
+            Some((task.as_str(), agreement))
+        })
+    }
+}
