@@ -227,6 +227,26 @@ class HmtlTorch(nn.Module):
                 votes[cluster_of[first, last]][label] += score
         return self.agreed(task, spans, votes, lambda span: cluster_of.get(span[:2]))
 
+    @staticmethod
+    def join_same_names(clusters, label_of, words):
+        clusters, first = [sorted(c) for c in sorted(clusters)], {}
+        place = list(range(len(clusters)))
+        for at, mentions in enumerate([list(c) for c in clusters]):
+            for a, b in mentions:
+                if (a, b) in label_of:
+                    name = (None, tuple(words[a:b]), label_of[a, b])
+                elif (a + 1, b) in label_of:
+                    name = (words[a].lower(), tuple(words[a + 1 : b]), label_of[a + 1, b])
+                else:
+                    continue
+                early, late = sorted((place[at], place[first.setdefault(name, at)]))
+                apart = all(b <= c or d <= a for a, b in clusters[early] for c, d in clusters[late])
+                if early != late and apart:
+                    clusters[early] = sorted(clusters[early] + clusters[late])
+                    clusters[late] = []
+                    place = [early if p == late else p for p in place]
+        return [c for c in clusters if c]
+
     def relation(self, rows, mentions, sentence_of, keys, clusters):
         config, labels = self.config["tasks"]["relation"], self.labels["relation"]
         names = mentions
@@ -551,6 +571,10 @@ class HmtlTorch(nn.Module):
         sentence_of = [s for s, (begin, end) in enumerate(sentences) for _ in range(begin, end)]
         keys = [word.lower() for word in words]
         clusters, alone = self.coref(rows(3), rows(4), sentences, words)
+        if (names := self.config["tasks"]["coref"].get("same_names")) is not None:
+            label_of = {(a, b): label for a, b, label, _ in ner if self.labels["ner"][label] in names["labels"]}
+            both = self.join_same_names(clusters + alone, label_of, words)
+            clusters, alone = [c for c in both if len(c) > 1], [c for c in both if len(c) == 1]
         joined = clusters + alone if self.config["tasks"]["relation"].get("entities") else []
         emd = self.agree_in_clusters("emd", spans(1), clusters)
         return {

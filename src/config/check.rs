@@ -48,12 +48,15 @@ impl ModelConfig {
     /// [`Self::check`], since the labels come from the data.
     pub fn check_labels(&self, labels: &IndexMap<String, Vec<String>>) -> Result<()> {
         for (name, task) in &self.tasks {
-            let known = labels.get(name).map_or(&[][..], Vec::as_slice);
-            let named = task.head.labels_named();
-            if let Some((option, unknown)) = named.iter().find(|(_, l)| !known.contains(l)) {
+            let known = |task: &str| labels.get(task).map_or(&[][..], Vec::as_slice);
+            let named = task.head.labels_named().into_iter().map(|(option, l)| (option, name, l));
+            let names = task.head.same_names().into_iter();
+            let names = names.flat_map(|n| n.labels.iter().map(|l| ("same_names", &n.task, l)));
+            let mut named = named.chain(names);
+            if let Some((option, of, unknown)) = named.find(|(_, of, l)| !known(of).contains(l)) {
                 return Err(Error::config(format!(
-                    "task `{name}`: {option} names the label `{unknown}`, which the task does not have; it has {}",
-                    known.join(", ")
+                    "task `{name}`: {option} names the label `{unknown}`, which the task `{of}` does not have; it has {}",
+                    known(of).join(", ")
                 )));
             }
         }
@@ -206,7 +209,17 @@ impl ModelConfig {
                         "task `{name}`: spans_per_word must be positive"
                     )));
                 }
-                probability(&format!("task `{name}`: feedforward_dropout"), c.feedforward_dropout)
+                probability(&format!("task `{name}`: feedforward_dropout"), c.feedforward_dropout)?;
+                let kind = |task: &String| self.tasks.get(task).map(|t| t.head.kind());
+                match &c.same_names {
+                    Some(names) if kind(&names.task) != Some(TaskKind::Spans) => {
+                        Err(Error::config(format!(
+                            "task `{name}`: same_names.task `{}` is no task of spans of the model",
+                            names.task
+                        )))
+                    }
+                    _ => Ok(()),
+                }
             }
         }
     }

@@ -215,6 +215,17 @@ pub struct MentionRankingConfig {
     /// refers to it.
     #[serde(default)]
     pub singleton_score: f64,
+    /// Clusters that are called by the same name are one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_names: Option<SameNamesConfig>,
+}
+
+/// What a name is: a mention that another task finds, with one of some labels, or with one more token before it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SameNamesConfig {
+    pub task: String,
+    pub labels: Vec<String>,
 }
 
 fn is_unset(count: &usize) -> bool {
@@ -274,6 +285,14 @@ impl HeadConfig {
         }
     }
 
+    /// What names join clusters.
+    pub fn same_names(&self) -> Option<&SameNamesConfig> {
+        match self {
+            Self::MentionRanking(ranking) => ranking.same_names.as_ref(),
+            _ => None,
+        }
+    }
+
     pub fn kind(&self) -> TaskKind {
         match self {
             Self::CrfTagger { .. } | Self::Biaffine { .. } => TaskKind::Spans,
@@ -325,7 +344,8 @@ impl HeadConfig {
     /// The tasks whose predictions this head reads.
     pub fn needs(&self) -> impl Iterator<Item = &str> + Clone {
         let clusters = self.agreement().and_then(|agreement| agreement.clusters.as_deref());
-        self.arguments().into_iter().chain(self.entities()).chain(clusters)
+        let names = self.same_names().map(|names| names.task.as_str());
+        self.arguments().into_iter().chain(self.entities()).chain(clusters).chain(names)
     }
 
     /// The labels that its options name, each with the option.

@@ -17,7 +17,8 @@ pub use elmo::{
     ElmoActivation, ElmoCharacterOptions, ElmoCnnOptions, ElmoLstmOptions, ElmoOptions,
 };
 pub use head::{
-    Between, CalibrationConfig, ConstrainConfig, HeadConfig, MentionRankingConfig, TaskKind, Unit,
+    Between, CalibrationConfig, ConstrainConfig, HeadConfig, MentionRankingConfig, SameNamesConfig,
+    TaskKind, Unit,
 };
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};

@@ -8,6 +8,7 @@ mod entities;
 mod facts;
 mod matching;
 mod pairs;
+mod same_names;
 mod type_pairs;
 mod viterbi;
 
@@ -19,6 +20,7 @@ pub use entities::{Arguments, references};
 pub use facts::{Fact, FactPool, FactRule};
 pub use matching::matches;
 pub use pairs::{EntityPairs, MentionPair};
+pub use same_names::join_same_names;
 pub use type_pairs::TypePairs;
 pub use viterbi::Crf;
 

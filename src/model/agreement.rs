@@ -1,12 +1,12 @@
-//! Which labels of a document agree: those of one name before relations read them, those of one cluster when
-//! coreference has found it.
+//! What of a document agrees: the labels of one name before relations read them, and when coreference has found them, the
+//! clusters of one name and the labels of one cluster.
 
 use super::Network;
 use super::annotate::Found;
 use super::passages::words;
 use crate::Document;
 use crate::config::AgreementConfig;
-use crate::decode::Agreement;
+use crate::decode::{Agreement, ScoredSpan, join_same_names};
 use crate::feature::Example;
 
 impl Network {
@@ -23,8 +23,19 @@ impl Network {
         }
     }
 
-    /// Makes the mentions of each cluster of `coreference` agree, in all tasks that were run and want it.
-    pub(super) fn agree_in_clusters(&self, coreference: &str, found: &mut Found) {
+    /// Makes the clusters of `coreference` that are called by the same name one, if it wants that, and the
+    /// mentions of each cluster agree, in all tasks that were run and want it.
+    pub(super) fn agree_in_clusters(&self, coreference: &str, doc: &Document, found: &mut Found) {
+        let Found { spans, clusters, .. } = found;
+        if let Some(names) = self.config.tasks[coreference].head.same_names()
+            && let (Some(spans), Some(clusters)) =
+                (spans.get(&names.task), clusters.get_mut(coreference))
+        {
+            let labels = self.vocab.labels(&names.task);
+            let is_name = |s: &&ScoredSpan| names.labels.contains(&labels[s.label]);
+            let names = spans.iter().filter(is_name).map(|s| (s.span, s.label));
+            join_same_names(clusters, names, &words(&Example::whole(doc)));
+        }
         let wanted = |config: &AgreementConfig| config.clusters.as_deref() == Some(coreference);
         for (task, agreement) in self.agreements(wanted) {
             let clusters = found.clusters.get(coreference).map_or(&[][..], Vec::as_slice);

@@ -81,18 +81,18 @@ impl Network {
                     let read = document_input(Tensor::new(), &[Example::whole(doc.0)]);
                     let x = self.input_of(slice::from_mut(doc), &read, task)?;
                     doc.1.clusters.insert(task.to_owned(), head.decode(&x)?);
-                    self.agree_in_clusters(task, doc.1);
+                    self.agree_in_clusters(task, doc.0, doc.1);
                 }
             }
             Head::CoarseToFine(head) => {
                 let x = self.input_of(docs, read, task)?;
                 let mut clusters = head.decode(&x, cancel)?.into_iter().peekable();
-                for ((_, found), tokens) in docs.iter_mut().zip(&x.documents) {
+                for ((doc, found), tokens) in docs.iter_mut().zip(&x.documents) {
                     let own = |cluster: &Vec<Span>| cluster[0].first < tokens.end;
                     let own = std::iter::from_fn(|| clusters.next_if(own));
                     let own = own.map(|cluster| shifted(&cluster, tokens)).collect();
                     found.clusters.insert(task.to_owned(), own);
-                    self.agree_in_clusters(task, found);
+                    self.agree_in_clusters(task, doc, found);
                 }
             }
             Head::MentionPairs(head) => self.run_relations(head, docs, read, task, cancel)?,

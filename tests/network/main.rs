@@ -1,5 +1,6 @@
 //! Small random networks of every head: what must hold whatever the weights are.
 
+mod clusters;
 #[path = "../common/mod.rs"]
 mod common;
 mod losses;

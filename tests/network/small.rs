@@ -64,6 +64,22 @@ pub fn doc(sentences: &[&str]) -> Document {
     Document::from_sentences(&words)
 }
 
+/// A network that is of another mind in every sentence, and a document that gives it cause.
+pub fn moody(config: &str) -> (Network, Document) {
+    let (network, params) = network(config);
+    let _guard = tch::no_grad_guard();
+    for (_, tensor) in params.trainable() {
+        let _ = tensor.shallow_clone().g_mul_scalar_(4.0);
+    }
+    let words = ["Keller", "Maria", "Nordlicht", "founded", "Lübeck", "the", "company", "a", "."];
+    // Sentences of four to nine words, each word about as far from the one before as any.
+    let word = |at: usize| words[at * at * 7 % 11 % words.len()];
+    let sentences: Vec<String> = (0..30)
+        .map(|n| (0..4 + n % 6).map(|at| word(n * 5 + at)).collect::<Vec<_>>().join(" "))
+        .collect();
+    (network, doc(&sentences.iter().map(String::as_str).collect::<Vec<_>>()))
+}
+
 pub fn annotate(network: &Network, docs: &[Document], options: &AnnotateOptions) -> Vec<Document> {
     network.annotate(docs, options, &Cancel::new()).unwrap()
 }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hmtl::config::ModelConfig;
-use hmtl::model::{AnnotateOptions, Network};
+use hmtl::model::AnnotateOptions;
 use hmtl::{Cluster, Document, Mention, Sentence};
 
-use crate::small::{self, FLAT, NESTED, annotate, doc, for_tasks, network};
+use crate::small::{self, FLAT, NESTED, annotate, doc, for_tasks, moody, network};
 
 #[test]
 fn the_score_of_being_no_mention_decides_how_many_there_are() {
@@ -52,22 +52,6 @@ fn calibration_changes_the_scores_of_spans_and_nothing_else() {
     let flat = FLAT.replace("\"crf_tagger\"", r#""crf_tagger", "calibration": {"scale": 0}"#);
     let error = ModelConfig::from_json(&flat).unwrap_err().to_string();
     assert!(error.contains("task `ner`: calibration.scale must be positive"), "{error}");
-}
-
-/// A network that is of another mind in every sentence, and a document that gives it cause.
-fn moody(config: &str) -> (Network, Document) {
-    let (network, params) = network(config);
-    let _guard = tch::no_grad_guard();
-    for (_, tensor) in params.trainable() {
-        let _ = tensor.shallow_clone().g_mul_scalar_(4.0);
-    }
-    let words = ["Keller", "Maria", "Nordlicht", "founded", "Lübeck", "the", "company", "a", "."];
-    // Sentences of four to nine words, each word about as far from the one before as any.
-    let word = |at: usize| words[at * at * 7 % 11 % words.len()];
-    let sentences: Vec<String> = (0..30)
-        .map(|n| (0..4 + n % 6).map(|at| word(n * 5 + at)).collect::<Vec<_>>().join(" "))
-        .collect();
-    (network, doc(&sentences.iter().map(String::as_str).collect::<Vec<_>>()))
 }
 
 /// What each mention of a task is called, and its label.
