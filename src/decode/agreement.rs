@@ -72,7 +72,8 @@ impl Agreement {
     fn settle(&self, s: &mut ScoredSpan, votes: &[f64]) {
         let best =
             (0..votes.len()).fold(0, |best, l| if votes[l] > votes[best] { l } else { best });
-        if best != s.label && s.score < self.sure {
+        // Scores may be too small for a number: then nothing speaks for any label.
+        if best != s.label && s.score < self.sure && votes[best] > 0.0 {
             s.label = best;
             s.score = (votes[best] / votes.iter().sum::<f64>()) as f32;
         }
@@ -132,6 +133,17 @@ mod tests {
         let mut found = spans(&[(0, 1, PER, 0.9), (2, 3, ORG, 0.99), (3, 4, ORG, 0.5)]);
         agreement().of_names(&mut found, &words);
         assert_eq!(labels(&found), [PER, ORG, ORG]);
+    }
+
+    #[test]
+    fn a_label_that_nothing_speaks_for_stays() {
+        let words = ["Alpha", "and", "Alpha"];
+        for score in [0.0, f32::NAN] {
+            let mut found = spans(&[(0, 1, ORG, score), (2, 3, ORG, score)]);
+            agreement().of_names(&mut found, &words);
+            assert_eq!(labels(&found), [ORG, ORG]);
+            assert_eq!(found[0].score.to_bits(), score.to_bits());
+        }
     }
 
     #[test]

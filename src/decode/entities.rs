@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::joined::Joined;
 use crate::Span;
 
 /// Groups mentions by name: the same tokens under the same label, and a single token that is the
@@ -29,34 +30,13 @@ fn name_groups(mentions: &[(Span, usize)], keys: &[i64]) -> Vec<usize> {
 /// Joins the groups of mentions of one type that a cluster joins.
 fn join_clusters(groups: &mut [usize], mentions: &[(Span, usize)], clusters: &[Vec<Span>]) {
     let most = groups.iter().max().map_or(0, |most| most + 1);
-    let mut joined = Joined { to: (0..most).collect() };
+    let mut joined = Joined::new(most);
     let mut first: HashMap<(usize, usize), usize> = HashMap::new();
     for (m, cluster) in clusters_of(mentions, clusters).enumerate() {
         let Some(cluster) = cluster else { continue };
         joined.join(groups[m], groups[*first.entry((cluster, mentions[m].1)).or_insert(m)]);
     }
     groups.iter_mut().for_each(|group| *group = joined.find(*group));
-}
-
-/// Groups that were joined: each leads to another, or itself.
-struct Joined {
-    to: Vec<usize>,
-}
-
-impl Joined {
-    fn find(&mut self, mut group: usize) -> usize {
-        while self.to[group] != group {
-            self.to[group] = self.to[self.to[group]];
-            group = self.to[group];
-        }
-        group
-    }
-
-    /// What was of group `from` is of group `to`.
-    fn join(&mut self, from: usize, to: usize) {
-        let (from, to) = (self.find(from), self.find(to));
-        self.to[from] = to;
-    }
 }
 
 /// The cluster of each mention: that of the mention as it is, or with one more token before it, or where it is

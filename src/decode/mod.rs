@@ -6,6 +6,7 @@ mod clusters;
 mod crossing;
 mod entities;
 mod facts;
+mod joined;
 mod matching;
 mod pairs;
 mod same_names;

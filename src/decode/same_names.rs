@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::joined::Joined;
 use crate::Span;
 
 /// How a mention is called: its words, where the first is none of the name in small letters and apart, and the
@@ -41,41 +42,32 @@ pub fn join_same_names(
     if pairs.is_empty() {
         return;
     }
-    let mut joined = Joined::new(clusters);
-    pairs.into_iter().for_each(|(a, b)| joined.join(a, b));
+    let mut clustered = Clustered::new(clusters);
+    pairs.into_iter().for_each(|(a, b)| clustered.join(a, b));
     let spans = |cluster: BTreeSet<Span>| cluster.into_iter().collect::<Vec<_>>();
-    *clusters = joined.clusters.into_iter().map(spans).filter(|c| !c.is_empty()).collect();
+    *clusters = clustered.clusters.into_iter().map(spans).filter(|c| !c.is_empty()).collect();
 }
 
-/// Clusters of which some were joined: a joined one is empty and leads to another, which is before it.
-struct Joined {
+/// Clusters of which some were joined with one before them, and are empty.
+struct Clustered {
     clusters: Vec<BTreeSet<Span>>,
-    to: Vec<usize>,
+    joined: Joined,
     /// Tokens of the longest span.
     longest: usize,
 }
 
-impl Joined {
+impl Clustered {
     fn new(clusters: &[Vec<Span>]) -> Self {
         let length = |span: &Span| span.last - span.first;
         Self {
             clusters: clusters.iter().map(|c| c.iter().copied().collect()).collect(),
-            to: (0..clusters.len()).collect(),
+            joined: Joined::new(clusters.len()),
             longest: clusters.iter().flatten().map(length).max().unwrap_or(0),
         }
     }
 
-    /// Where a cluster is now.
-    fn place(&mut self, mut cluster: usize) -> usize {
-        while self.to[cluster] != cluster {
-            self.to[cluster] = self.to[self.to[cluster]];
-            cluster = self.to[cluster];
-        }
-        cluster
-    }
-
     fn join(&mut self, a: usize, b: usize) {
-        let (a, b) = (self.place(a), self.place(b));
+        let (a, b) = (self.joined.find(a), self.joined.find(b));
         let (early, late) = (a.min(b), a.max(b));
         if early == late {
             return;
@@ -89,7 +81,7 @@ impl Joined {
         let [short, mut long] = [short, long].map(|c| std::mem::take(&mut self.clusters[c]));
         long.extend(short);
         self.clusters[early] = long;
-        self.to[late] = early;
+        self.joined.join(late, early);
     }
 
     fn overlaps(&self, cluster: &BTreeSet<Span>, span: Span) -> bool {

@@ -30,10 +30,10 @@ impl Trainer {
     /// Whether the run moves a parameter that a task reads.
     fn trains_some_of(&self, task: &str) -> bool {
         let model = &self.config().model;
-        let tasks = model.tasks.get(task).into_iter().flat_map(|t| t.head.needs()).chain([task]);
-        let encoders =
-            model.encoder_order(tasks.clone()).into_iter().map(|e| format!("encoders.{e}"));
-        let heads = tasks.map(|t| format!("tasks.{t}"));
+        let tasks = model.needed(model.tasks.contains_key(task).then_some(task));
+        let encoders = model.encoder_order(tasks.iter().copied());
+        let encoders = encoders.into_iter().map(|e| format!("encoders.{e}"));
+        let heads = tasks.iter().map(|t| format!("tasks.{t}"));
         let parts: Vec<String> = encoders.chain(heads).chain(["embedding".to_owned()]).collect();
         self.params.trainable().any(|(parameter, _)| is_named(parameter, &parts))
     }
