@@ -217,7 +217,7 @@ def page(results):
 
 Measured by `make bench` on {results["machine"]["cores"]} cores ({results["machine"]["processor"]}), everything in one run; prose of {results["text"]}; `models/default`,
 from text to JSON through the C API. Machines differ: compare ratios. The *unit* is a padded bidirectional LSTM from 200 to 64 over
-32 x 30 tokens by LibTorch on one thread, {number(unit)} ms here. Sentences and batches are measured in rounds, each program in turn, and
+32 x 30 tokens by LibTorch on one thread, {number(unit)} ms here. Sentences, tasks and batches are measured in rounds, each program in turn, and
 shown as in the best of them: what else a shared machine does slows down one or another for minutes. A GPU's figures are further down.
 
 ## Tokens a second

@@ -5,7 +5,7 @@
 
 Peers are installed into `.bench/` from PyPI and, where Maven reaches a repository, from Maven Central: the
 library's own model in Python and PyTorch, spaCy with only its NER, Stanford CoreNLP. A peer that cannot be
-installed is left out, and said so. Nothing else should run on the machine meanwhile. Single sentences and batches are
+installed is left out, and said so. Nothing else should run on the machine meanwhile. Single sentences, tasks and batches are
 measured in rounds, each program in turn, and each figure is that of its best round: what else a shared machine does
 slows down one or another for minutes.
 """
@@ -147,9 +147,9 @@ def python_peers(documents, document):
 
 
 def rounds(results, text, documents, document):
-    """Measures sentences and batches again, and leaves each figure of the best round, by its tokens a second, in `results`."""
+    """Measures sentences, tasks and batches again, and leaves each figure of the best round, by its tokens a second, in `results`."""
     measured = {
-        ("library", "1"): lambda: annotate_bench(text, 1, "sentence", "batch"),
+        ("library", "1"): lambda: annotate_bench(text, 1, "sentence", "tasks", "batch"),
         ("library", "2"): lambda: annotate_bench(text, 2, "sentence", "batch"),
         ("library", "processes"): lambda: processes(text),
     }
@@ -160,7 +160,7 @@ def rounds(results, text, documents, document):
         say(f"sentences and batches, round {number + 1} of {ROUNDS}")
         for (group, name), measure in measured.items():
             of, again = results[group][name], measure()
-            for section in {"sentence", "batch"} & again.keys():
+            for section in {"sentence", "tasks", "batch"} & of.keys() & again.keys():
                 keep_best(of[section], again[section])
             if "unit_ms" in of:
                 of["unit_ms"] = min(of["unit_ms"], again["unit_ms"])
