@@ -2,12 +2,11 @@
 """Counts what a model knows of names by themselves: how many of configs/news/names.txt it mistakes in short sentences, and of
 how many cities it says where they lie when a sentence names two countries.
 
-    scripts/known.py [MODEL ...]
-
 MODEL is a directory, models/default if there is none. Needs target/release/libhmtl.so (`make build`). A name is mistaken if
 `ner` finds none there, one of other words or one of another type. A city's country is right, is the other one, or is not said.
 """
 
+import argparse
 import os
 import random
 import sys
@@ -95,9 +94,12 @@ def located(model, texts):
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", default=[ROOT / "models/default"], metavar="MODEL")
+    models = parser.parse_args().models
     names = list(well_known((ROOT / "configs/news/names.txt").read_text(encoding="utf-8")))
     texts = list(texts_of_cities())
-    for directory in sys.argv[1:] or [ROOT / "models/default"]:
+    for directory in models:
         try:
             model = hmtl.Model(directory)
         except hmtl.Error as error:
