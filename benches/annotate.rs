@@ -248,7 +248,7 @@ fn tasks(bench: &Bench) -> Value {
     let document = bench.document(1000);
     let of = |task: &str| {
         let options = CString::new(format!("{{\"tasks\":[\"{task}\"]}}")).expect("a name");
-        let options = Some(options.as_c_str());
+        let options = (task != "all").then_some(options.as_c_str());
         let seconds = times(Duration::from_secs(1), 100, |i| {
             bench.annotate(texts[i % texts.len()], options);
         });
@@ -258,7 +258,7 @@ fn tasks(bench: &Bench) -> Value {
             json!({"sentence": latency(mean, &seconds), "document": latency(1000.0, &whole)}),
         )
     };
-    ["ner", "emd", "relation", "coref"].map(of).into_iter().collect()
+    ["ner", "emd", "relation", "coref", "all"].map(of).into_iter().collect()
 }
 
 /// Batches of sentences as they come, and of those of 25 tokens.

@@ -102,8 +102,6 @@ def sentences(results):
 def tasks(results):
     run = results["library"]["1"]["tasks"]
     rows = [(t, number(x["sentence"]["p50_ms"]), number(x["document"]["p50_ms"])) for t, x in run.items()]
-    all_of = results["library"]["1"]
-    rows.append(("all", number(all_of["sentence"]["25"]["p50_ms"]), number(all_of["document"]["1000"]["p50_ms"])))
     return table(["task", "25 tokens, ms", "1,000 tokens, ms"], rows)
 
 
@@ -295,7 +293,8 @@ the decisions of the same layers on a CPU, and how often a batch crosses to a de
 A GPU pays for many texts at once and for training, not for one sentence, which waits for some hundred kernels to be started one after the other.
 With eight workers, kernels ran three quarters of the time in bulk, and starting them from several threads took workers most of theirs: with 1, 4, 8 and 16
 workers it was 163, 418, 558 and 450 thousand tokens a second (another run). CUDA graphs, which start many kernels at once, are not used: shapes
-differ from batch to batch. A batch goes to the device once for names, and once more for each task that reads what another found; each result comes back once. In cuDNN's LSTMs padded sequences
+differ from batch to batch. A batch goes to the device once, and once more for coreference and
+for relations, whose spans and pairs are made of what came back; each result comes back once. In cuDNN's LSTMs padded sequences
 took a quarter to two fifths of the time of packed ones for 256 sentences of 20 tokens, by PyTorch on the same card, at the widths of this model; from 512 on, or with 150 units, packed ones can be faster.
 """
 

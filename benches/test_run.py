@@ -27,6 +27,16 @@ class Rounds(unittest.TestCase):
         self.assertEqual(results["library"]["processes"]["batch"]["mixed"]["figures"]["tokens_per_s"], 60)
         self.assertEqual(results["library"]["1"]["unit_ms"], 4)
 
+    def test_tasks_are_measured_in_rounds_by_one_worker(self):
+        def measured(_, workers, *sections):
+            return {section: {"ner": {"tokens_per_s": 20 * workers}} for section in sections}
+
+        alone = {"sentence": {}, "tasks": {"ner": {"tokens_per_s": 10}}, "batch": {}}
+        results = {"library": {"1": alone, "2": {"sentence": {}, "batch": {}}, "processes": {"batch": {}}}}
+        with mock.patch.object(run, "annotate_bench", side_effect=measured), mock.patch.object(run, "processes", return_value={}):
+            run.rounds(results, "text", [], "")
+        self.assertEqual(alone["tasks"], {"ner": {"tokens_per_s": 20}})
+
 
 if __name__ == "__main__":
     unittest.main()
