@@ -242,23 +242,33 @@ fn sentences(bench: &Bench) -> Value {
     [5, 25, 80].map(of).into_iter().collect::<BTreeMap<_, _>>().into_iter().collect()
 }
 
-/// Sentences of 25 tokens and a document of 1,000, with each task alone.
+/// Sentences of 25 tokens and a document of 1,000, with each task alone, and with those apart that need others only
+/// to agree with them.
 fn tasks(bench: &Bench) -> Value {
     let (texts, mean) = bench.of_length(25);
     let document = bench.document(1000);
-    let of = |task: &str| {
-        let options = CString::new(format!("{{\"tasks\":[\"{task}\"]}}")).expect("a name");
-        let options = (task != "all").then_some(options.as_c_str());
+    let of = |(name, options): (&str, Option<&CStr>)| {
         let seconds = times(Duration::from_secs(1), 100, |i| {
             bench.annotate(texts[i % texts.len()], options);
         });
         let whole = times(Duration::from_secs(1), 5, |_| bench.annotate(&document, options));
         (
-            task.to_owned(),
+            name.to_owned(),
             json!({"sentence": latency(mean, &seconds), "document": latency(1000.0, &whole)}),
         )
     };
-    ["ner", "emd", "relation", "coref", "all"].map(of).into_iter().collect()
+    [
+        ("ner", Some(cr#"{"tasks":["ner"]}"#)),
+        ("emd", Some(cr#"{"tasks":["emd"]}"#)),
+        ("emd, independent", Some(cr#"{"tasks":["emd"],"independent":true}"#)),
+        ("relation", Some(cr#"{"tasks":["relation"]}"#)),
+        ("coref", Some(cr#"{"tasks":["coref"]}"#)),
+        ("coref, independent", Some(cr#"{"tasks":["coref"],"independent":true}"#)),
+        ("all", None),
+    ]
+    .map(of)
+    .into_iter()
+    .collect()
 }
 
 /// Batches of sentences as they come, and of those of 25 tokens.

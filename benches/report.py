@@ -235,7 +235,7 @@ p50 / p99 in ms, one caller, one thread:
 
 ## Tasks
 
-Each alone, with what it needs; one worker:
+Each alone, with what it needs, and where it is independent, without what only has a say in its labels or clusters; one worker:
 
 {tasks(results)}
 

@@ -94,6 +94,23 @@ fn the_model_that_ships_knows_well_known_names() {
 }
 
 #[test]
+fn independent_tasks_need_not_agree() {
+    let demo = include_str!("../examples/demo.txt");
+    let labels = |more: &[&str]| {
+        let arguments = [&["annotate", "--tasks", "emd"], more].concat();
+        let (json, _) = succeeds(&arguments, demo);
+        let doc: Value = serde_json::from_str(&json).unwrap();
+        let mentions = doc["mentions"].as_array().unwrap().iter();
+        mentions
+            .map(|m| (m["text"].clone(), m["labels"]["emd"]["label"].clone()))
+            .collect::<Vec<_>>()
+    };
+    let (agreed, independent) = (labels(&[]), labels(&["--independent"]));
+    assert!(agreed.iter().map(|m| &m.0).eq(independent.iter().map(|m| &m.0)), "only labels differ");
+    assert_ne!(agreed, independent);
+}
+
+#[test]
 fn data_is_annotated_by_its_own_tokens() {
     let dir = common::tiny_model();
     let model = dir.path().join("model");

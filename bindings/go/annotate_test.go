@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -94,6 +95,17 @@ func TestAnnotateOptions(t *testing.T) {
 	single := must(m.Annotate(background, biography, &AnnotateOptions{Singletons: true}))(t)
 	if len(single.Clusters) <= 1 {
 		t.Fatalf("%d clusters", len(single.Clusters))
+	}
+	demo := string(must(os.ReadFile("../../examples/demo.txt"))(t))
+	labels := func(independent bool) (found []string) {
+		options := &AnnotateOptions{Tasks: []string{"emd"}, Independent: independent}
+		for _, mention := range must(m.Annotate(background, demo, options))(t).Mentions {
+			found = append(found, mention.Labels["emd"].Label)
+		}
+		return found
+	}
+	if agreed, independent := labels(false), labels(true); len(agreed) == 0 || slices.Equal(agreed, independent) {
+		t.Fatalf("got %v and %v", agreed, independent)
 	}
 	for options, words := range map[*AnnotateOptions]string{
 		{Tasks: []string{"weather"}}:                     "weather",

@@ -45,6 +45,9 @@ type AnnotateOptions struct {
 	MinScore   float64  `json:"min_score,omitempty"`  // leaves out less probable labels and relations
 	Offsets    Offsets  `json:"offsets,omitempty"`    // "" is OffsetsByte
 	Singletons bool     `json:"singletons,omitempty"` // also clusters of one mention
+	// Independent tasks have no say in what another finds, unless that reads their mentions or clusters: what is one
+	// thing need not agree, and fewer tasks are run.
+	Independent bool `json:"independent,omitempty"`
 	// Raw, unless nil, is passed in place of the other fields.
 	Raw json.RawMessage `json:"-"`
 }

@@ -345,7 +345,12 @@ impl HeadConfig {
     pub fn needs(&self) -> impl Iterator<Item = &str> + Clone {
         let clusters = self.agreement().and_then(|agreement| agreement.clusters.as_deref());
         let names = self.same_names().map(|names| names.task.as_str());
-        self.arguments().into_iter().chain(self.entities()).chain(clusters).chain(names)
+        self.reads().chain(clusters).chain(names)
+    }
+
+    /// Those of them that this head cannot do without: the others only have to agree with it.
+    pub fn reads(&self) -> impl Iterator<Item = &str> + Clone {
+        self.arguments().into_iter().chain(self.entities())
     }
 
     /// The labels that its options name, each with the option.

@@ -187,14 +187,30 @@ impl ModelConfig {
         &'a self,
         tasks: impl IntoIterator<Item = &'a str>,
     ) -> BTreeSet<&'a str> {
-        let mut needed = BTreeSet::new();
+        self.closure(tasks, |head| head.needs().collect())
+    }
+
+    /// The same without those that only have to agree with them.
+    pub(crate) fn read<'a>(
+        &'a self,
+        tasks: impl IntoIterator<Item = &'a str>,
+    ) -> BTreeSet<&'a str> {
+        self.closure(tasks, |head| head.reads().collect())
+    }
+
+    fn closure<'a>(
+        &'a self,
+        tasks: impl IntoIterator<Item = &'a str>,
+        next: impl Fn(&'a HeadConfig) -> Vec<&'a str>,
+    ) -> BTreeSet<&'a str> {
+        let mut closure = BTreeSet::new();
         let mut waiting: Vec<&str> = tasks.into_iter().collect();
         while let Some(task) = waiting.pop() {
-            if needed.insert(task) {
-                waiting.extend(self.tasks[task].head.needs());
+            if closure.insert(task) {
+                waiting.extend(next(&self.tasks[task].head));
             }
         }
-        needed
+        closure
     }
 
     /// The part of the model that `tasks` need: the tasks whose predictions they read, and the

@@ -58,7 +58,9 @@ pub unsafe extern "C" fn hmtl_model_info(
 /// Annotates a text of any length. Options: `tasks` (what to look for; absent means all, [] nothing),
 /// `min_score` (0 to 1: leaves out less probable labels and relations), `offsets` ("byte", "char"
 /// or "utf16": the unit of every start and end), `singletons` (true also reports coreference
-/// clusters of one mention): `{"tasks":["ner"],"min_score":0.5,"offsets":"char"}`.
+/// clusters of one mention), `independent` (true: no task has a say in what another finds, unless that
+/// reads its mentions or clusters; what is one thing need not agree, and fewer tasks are run):
+/// `{"tasks":["ner"],"min_score":0.5,"offsets":"char"}`.
 ///
 /// `out_json` is a document. Spans are half-open; `first_token` and `last_token` count tokens,
 /// relations and clusters name mentions by their index:

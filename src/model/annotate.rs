@@ -36,6 +36,10 @@ pub struct AnnotateOptions {
     pub singletons: bool,
     /// The unit of positions in the result.
     pub offsets: OffsetUnit,
+    /// No task has a say in what another finds, unless that reads its mentions or clusters: what is one thing
+    /// need not agree ([`AgreementConfig`](crate::config::AgreementConfig),
+    /// [`SameNamesConfig`](crate::config::SameNamesConfig)), and fewer tasks are run.
+    pub independent: bool,
 }
 
 /// What the heads found in one document.
@@ -116,7 +120,7 @@ impl Network {
                 end += 1;
             }
             let group = &docs[start..end];
-            let found = self.run(group, &wanted, cancel)?;
+            let found = self.run(group, options, cancel)?;
             let pairs = group.iter().zip(found);
             annotated.extend(pairs.map(|(doc, found)| self.assemble(doc, found, &wanted, options)));
             start = end;
@@ -140,25 +144,42 @@ impl Network {
     }
 
     /// The wanted tasks and those whose predictions they read, the latter first.
-    pub(super) fn needed<'a>(&'a self, wanted: &[&'a str]) -> Vec<&'a str> {
-        let all = self.config.needed(wanted.iter().copied());
+    pub(super) fn needed<'a>(&'a self, options: &AnnotateOptions) -> Result<Vec<&'a str>> {
+        let with_what_they_need = |tasks: &[&'a str]| {
+            let tasks = tasks.iter().copied();
+            if options.independent { self.config.read(tasks) } else { self.config.needed(tasks) }
+        };
+        let all = with_what_they_need(&self.wanted(options)?);
         let mut needed: Vec<&str> =
             self.heads.keys().map(String::as_str).filter(|t| all.contains(t)).collect();
-        needed.sort_by_key(|t| self.config.needed([*t]).len());
-        needed
+        needed.sort_by_key(|task| with_what_they_need(&[task]).len());
+        Ok(needed)
     }
 
-    fn run(&self, docs: &[&Document], wanted: &[&str], cancel: &Cancel) -> Result<Vec<Found>> {
+    /// Those of them that read a text in passages.
+    pub(super) fn needed_by_passage<'a>(
+        &'a self,
+        options: &AnnotateOptions,
+    ) -> Result<Vec<&'a str>> {
+        let needed = self.needed(options)?;
+        Ok(needed.into_iter().filter(|task| !self.reads_whole_documents(task)).collect())
+    }
+
+    fn run(
+        &self,
+        docs: &[&Document],
+        options: &AnnotateOptions,
+        cancel: &Cancel,
+    ) -> Result<Vec<Found>> {
         let mut found: Vec<Found> = docs.iter().map(|_| Found::default()).collect();
-        let by_passage: Vec<&str> =
-            self.needed(wanted).into_iter().filter(|t| !self.reads_whole_documents(t)).collect();
+        let by_passage = self.needed_by_passage(options)?;
         let mut passages = Vec::new();
         for (d, &doc) in docs.iter().enumerate() {
             let own = self.passages(&Example::whole(doc), false).into_iter();
             passages.extend(own.map(|passage| (d, passage)));
         }
         self.run_passages(passages, &by_passage, &mut found, cancel)?;
-        self.run_documents(docs, wanted, &mut found, cancel)?;
+        self.run_documents(docs, options, &mut found, cancel)?;
         Ok(found)
     }
 

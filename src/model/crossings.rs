@@ -13,13 +13,17 @@ const DEMO: &str = include_str!("../../examples/demo.txt");
 
 /// What crosses when the default model annotates texts for some of its tasks.
 fn cost(texts: &[&str], tasks: &[&str]) -> Crossings {
+    cost_with(texts, tasks, &AnnotateOptions::default())
+}
+
+fn cost_with(texts: &[&str], tasks: &[&str], options: &AnnotateOptions) -> Crossings {
     let docs: Vec<Document> = texts.iter().map(|text| text::tokenize(text)).collect();
     let tasks = tasks.iter().map(|task| (*task).to_owned()).collect();
+    let options = AnnotateOptions { tasks: Some(tasks), ..options.clone() };
     engine::run(move || {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/default");
-        let options = LoadOptions { plain: true, ..LoadOptions::default() };
-        let model = Bundle::load(&dir, Device::Cpu, &options)?;
-        let options = AnnotateOptions { tasks: Some(tasks), ..AnnotateOptions::default() };
+        let plain = LoadOptions { plain: true, ..LoadOptions::default() };
+        let model = Bundle::load(&dir, Device::Cpu, &plain)?;
         let mut annotated = Ok(Vec::new());
         let cost = crossings(|| {
             annotated = model.network().annotate(&docs, &options, &Cancel::new());
@@ -38,6 +42,9 @@ fn a_batch_goes_there_once_and_each_task_comes_back_once() {
         // With coreference, which its labels agree with, and with the names that are one to that.
         assert_eq!(cost(texts, &["emd"]), Crossings { up: 2, down: 3 });
         assert_eq!(cost(texts, &["ner", "emd"]), Crossings { up: 2, down: 3 });
+        // Without either.
+        let independent = AnnotateOptions { independent: true, ..AnnotateOptions::default() };
+        assert_eq!(cost_with(texts, &["emd"], &independent), Crossings { up: 1, down: 1 });
     }
 }
 

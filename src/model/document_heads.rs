@@ -7,7 +7,7 @@ use std::slice;
 use tch::Tensor;
 
 use super::Network;
-use super::annotate::Found;
+use super::annotate::{AnnotateOptions, Found};
 use super::passages::{document_input, sequence_rows, words};
 use crate::feature::Example;
 use crate::head::{DocumentInput, Head, MentionPairs};
@@ -17,23 +17,22 @@ use crate::{Cancel, Document, Result, Span};
 const TOKENS_TOGETHER: usize = 8192;
 
 impl Network {
-    /// Makes names agree, then runs the heads that read documents.
+    /// Makes names agree unless tasks are independent, then runs the heads that read documents.
     pub(super) fn run_documents(
         &self,
         docs: &[&Document],
-        wanted: &[&str],
+        options: &AnnotateOptions,
         found: &mut [Found],
         cancel: &Cancel,
     ) -> Result<()> {
-        for (doc, found) in docs.iter().zip(&mut *found) {
-            self.agree_on_names(doc, found);
+        if !options.independent {
+            docs.iter().zip(&mut *found).for_each(|(doc, found)| self.agree_on_names(doc, found));
         }
-        let needed = self.needed(wanted);
         let reads_documents = |task: &&str| {
             let head = &self.heads[*task];
             matches!(head, Head::MentionPairs(_) | Head::MentionRanking(_) | Head::CoarseToFine(_))
         };
-        let tasks: Vec<&str> = needed.into_iter().filter(reads_documents).collect();
+        let tasks: Vec<&str> = self.needed(options)?.into_iter().filter(reads_documents).collect();
         if tasks.is_empty() {
             return Ok(());
         }
@@ -47,6 +46,11 @@ impl Network {
             for task in &tasks {
                 cancel.check()?;
                 self.run_head(some, &read, task, cancel)?;
+                // Of clusters, where the task finds some.
+                if !options.independent {
+                    some.iter_mut()
+                        .for_each(|(doc, found)| self.agree_in_clusters(task, doc, found));
+                }
             }
             rest = others;
         }
@@ -81,18 +85,16 @@ impl Network {
                     let read = document_input(Tensor::new(), &[Example::whole(doc.0)]);
                     let x = self.input_of(slice::from_mut(doc), &read, task)?;
                     doc.1.clusters.insert(task.to_owned(), head.decode(&x)?);
-                    self.agree_in_clusters(task, doc.0, doc.1);
                 }
             }
             Head::CoarseToFine(head) => {
                 let x = self.input_of(docs, read, task)?;
                 let mut clusters = head.decode(&x, cancel)?.into_iter().peekable();
-                for ((doc, found), tokens) in docs.iter_mut().zip(&x.documents) {
+                for ((_, found), tokens) in docs.iter_mut().zip(&x.documents) {
                     let own = |cluster: &Vec<Span>| cluster[0].first < tokens.end;
                     let own = std::iter::from_fn(|| clusters.next_if(own));
                     let own = own.map(|cluster| shifted(&cluster, tokens)).collect();
                     found.clusters.insert(task.to_owned(), own);
-                    self.agree_in_clusters(task, doc, found);
                 }
             }
             Head::MentionPairs(head) => self.run_relations(head, docs, read, task, cancel)?,

@@ -118,9 +118,7 @@ impl Network {
         cancel: &Cancel,
     ) -> Result<Part> {
         let _guard = tch::no_grad_guard();
-        let needed = self.needed(&self.wanted(options)?);
-        let by_passage: Vec<&str> =
-            needed.into_iter().filter(|t| !self.reads_whole_documents(t)).collect();
+        let by_passage = self.needed_by_passage(options)?;
         let mut found = [Found::default()];
         let passages = part.into_iter().map(|passage| (0, passage)).collect();
         self.run_passages(passages, &by_passage, &mut found, cancel)?;
@@ -140,7 +138,7 @@ impl Network {
         let wanted = self.wanted(options)?;
         let mut found = Found::default();
         parts.into_iter().for_each(|part| found.extend(part.0));
-        self.run_documents(&[doc], &wanted, std::slice::from_mut(&mut found), cancel)?;
+        self.run_documents(&[doc], options, std::slice::from_mut(&mut found), cancel)?;
         Ok(self.assemble(doc, found, &wanted, options))
     }
 }

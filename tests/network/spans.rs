@@ -121,6 +121,12 @@ fn mentions_of_a_cluster_agree_whether_or_not_coreference_is_asked_for() {
     let alone = all(&agreed, &for_tasks(&["ner"]));
     assert_eq!(alone.tasks, ["ner"]);
     assert_eq!(labels(&alone), labels(&found));
+    // Independent tasks find what they find without it, alone and with it.
+    for tasks in [&["ner"][..], &["ner", "coref"]] {
+        let independent = AnnotateOptions { independent: true, ..for_tasks(tasks) };
+        let (found, plain) = (all(&agreed, &independent), all(&linked, &for_tasks(tasks)));
+        assert_eq!((found.mentions, found.clusters), (plain.mentions, plain.clusters));
+    }
     // Relations read the mentions, and so need what these need.
     let relations = ModelConfig::from_json(&agreed).unwrap().restrict(&["relation".to_owned()]);
     assert!(relations.unwrap().tasks.keys().eq(["ner", "relation", "coref"]));

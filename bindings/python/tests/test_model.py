@@ -35,6 +35,15 @@ class Annotating(unittest.TestCase):
         many = model().annotate(TEXT, tasks=["coref"], singletons=True)
         self.assertTrue(any(len(cluster.mentions) == 1 for cluster in many.clusters))
 
+    def test_independent_tasks_need_not_agree(self):
+        demo = (Path(__file__).parents[3] / "examples" / "demo.txt").read_text(encoding="utf-8")
+        agreed, independent = (
+            [label.label for _, label in model().annotate(demo, tasks=["emd"], independent=x).labelled("emd")]
+            for x in (False, True)
+        )
+        self.assertNotEqual(agreed, independent)
+        self.assertEqual(len(agreed), len(independent))
+
     def test_options_may_be_json_or_a_mapping(self):
         self.assertEqual(model().annotate(TEXT, options='{"tasks":["ner"]}').offsets, "byte")
         doc = model().annotate(TEXT, min_score=0.9, options={"tasks": ["ner"]})

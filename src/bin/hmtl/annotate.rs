@@ -42,6 +42,9 @@ pub struct Arguments {
     /// Shows coreference clusters of one mention, too.
     #[arg(long)]
     singletons: bool,
+    /// No task has a say in what another finds, unless that reads its mentions or clusters: fewer tasks are run.
+    #[arg(long)]
+    independent: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -64,8 +67,17 @@ enum Offsets {
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
-    let Arguments { mut files, from, model, tasks, format, offsets, min_score, singletons } =
-        arguments;
+    let Arguments {
+        mut files,
+        from,
+        model,
+        tasks,
+        format,
+        offsets,
+        min_score,
+        singletons,
+        independent,
+    } = arguments;
     if files.is_empty() {
         files.push("-".into());
     }
@@ -78,6 +90,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     let options = AnnotateOptions {
         min_score,
         singletons,
+        independent,
         offsets: match (format, offsets) {
             // These show text, not positions.
             (Format::Text | Format::Html, _) | (_, Offsets::Byte) => OffsetUnit::Byte,

@@ -70,6 +70,7 @@ class Model:
         min_score: Optional[float] = None,
         offsets: str = "char",
         singletons: Optional[bool] = None,
+        independent: Optional[bool] = None,
         options: Optional[Options] = None,
         cancel: Optional[Cancel] = None,
     ) -> Document:
@@ -77,9 +78,10 @@ class Model:
 
         ``tasks`` are those to look for, None for all; labels and relations less probable than ``min_score``
         are left out; ``offsets`` is the unit of every start and end; ``singletons`` also reports
-        coreference clusters of one mention.
+        coreference clusters of one mention; ``independent`` tasks have no say in what another finds, unless
+        that reads their mentions or clusters: what is one thing need not agree, and fewer tasks are run.
         """
-        raw = _annotate_options(options, tasks, min_score, offsets, singletons)
+        raw = _annotate_options(options, tasks, min_score, offsets, singletons, independent)
         return Document.from_json(self._annotated(text, raw, cancel))
 
     def annotate_json(
@@ -90,11 +92,12 @@ class Model:
         min_score: Optional[float] = None,
         offsets: str = "char",
         singletons: Optional[bool] = None,
+        independent: Optional[bool] = None,
         options: Optional[Options] = None,
         cancel: Optional[Cancel] = None,
     ) -> str:
         """:meth:`annotate` as the library writes it."""
-        raw = _annotate_options(options, tasks, min_score, offsets, singletons)
+        raw = _annotate_options(options, tasks, min_score, offsets, singletons, independent)
         return self._annotated(text, raw, cancel)
 
     def _annotated(self, text: str, raw: Optional[bytes], cancel: Optional[Cancel]) -> str:
@@ -113,11 +116,12 @@ class Model:
         min_score: Optional[float] = None,
         offsets: str = "char",
         singletons: Optional[bool] = None,
+        independent: Optional[bool] = None,
         options: Optional[Options] = None,
         cancel: Optional[Cancel] = None,
     ) -> List[Document]:
         """Annotates texts, on all threads of the library at once; the documents are in their order."""
-        raw = _annotate_options(options, tasks, min_score, offsets, singletons)
+        raw = _annotate_options(options, tasks, min_score, offsets, singletons, independent)
         return [Document.from_json(d) for d in json.loads(self._batch(texts, raw, cancel))]
 
     def annotate_batch_json(
@@ -128,11 +132,12 @@ class Model:
         min_score: Optional[float] = None,
         offsets: str = "char",
         singletons: Optional[bool] = None,
+        independent: Optional[bool] = None,
         options: Optional[Options] = None,
         cancel: Optional[Cancel] = None,
     ) -> str:
         """:meth:`annotate_batch` as the library writes it: an array."""
-        raw = _annotate_options(options, tasks, min_score, offsets, singletons)
+        raw = _annotate_options(options, tasks, min_score, offsets, singletons, independent)
         return self._batch(texts, raw, cancel)
 
     def _batch(
@@ -161,11 +166,12 @@ class Model:
         min_score: Optional[float] = None,
         offsets: str = "char",
         singletons: Optional[bool] = None,
+        independent: Optional[bool] = None,
         options: Optional[Options] = None,
         cancel: Optional[Cancel] = None,
     ) -> Iterator[Document]:
         """Annotates a stream of texts, of which it holds ``batch_size`` at a time."""
-        raw = _annotate_options(options, tasks, min_score, offsets, singletons)
+        raw = _annotate_options(options, tasks, min_score, offsets, singletons, independent)
         stream = iter(texts)
         while True:
             batch = list(itertools.islice(stream, batch_size))
@@ -182,6 +188,7 @@ class Model:
         min_score: Optional[float] = None,
         offsets: str = "char",
         singletons: Optional[bool] = None,
+        independent: Optional[bool] = None,
         options: Optional[Options] = None,
     ) -> Document:
         """Annotates a text that is split into tokens already.
@@ -190,7 +197,7 @@ class Model:
         The text of the document has a space between tokens and a line for each sentence. A call that has
         begun cannot be cancelled.
         """
-        raw = _annotate_options(options, tasks, min_score, offsets, singletons)
+        raw = _annotate_options(options, tasks, min_score, offsets, singletons, independent)
         return Document.from_json(self._tokenized(tokens, sentence_ends, raw))
 
     def annotate_tokens_json(
@@ -202,10 +209,11 @@ class Model:
         min_score: Optional[float] = None,
         offsets: str = "char",
         singletons: Optional[bool] = None,
+        independent: Optional[bool] = None,
         options: Optional[Options] = None,
     ) -> str:
         """:meth:`annotate_tokens` as the library writes it."""
-        raw = _annotate_options(options, tasks, min_score, offsets, singletons)
+        raw = _annotate_options(options, tasks, min_score, offsets, singletons, independent)
         return self._tokenized(tokens, sentence_ends, raw)
 
     def _tokenized(self, tokens: Sequence[str], ends: Optional[Sequence[int]], raw: Optional[bytes]) -> str:
@@ -300,6 +308,7 @@ def _annotate_options(
     min_score: Optional[float],
     offsets: str,
     singletons: Optional[bool],
+    independent: Optional[bool],
 ) -> Optional[bytes]:
     return _ffi.encode_options(
         options,
@@ -307,4 +316,5 @@ def _annotate_options(
         min_score=min_score,
         offsets=offsets,
         singletons=singletons,
+        independent=independent,
     )

@@ -73,6 +73,7 @@ class Hmtl(Pipe):
         tasks: Optional[Sequence[str]] = None,
         min_score: float = 0.0,
         singletons: bool = False,
+        independent: bool = False,
         ents: Optional[str] = "ner",
         overwrite_ents: bool = True,
     ) -> None:
@@ -83,6 +84,7 @@ class Hmtl(Pipe):
         self.tasks = None if tasks is None else list(tasks)
         self.min_score = min_score
         self.singletons = singletons
+        self.independent = independent
         self.ents = ents
         self.overwrite_ents = overwrite_ents
         self._model: Optional[Model] = None
@@ -144,6 +146,7 @@ class Hmtl(Pipe):
             tasks=self.tasks,
             min_score=self.min_score,
             singletons=self.singletons,
+            independent=self.independent,
         )
         return given, document
 
@@ -195,6 +198,7 @@ class Hmtl(Pipe):
             "tasks": self.tasks,
             "min_score": self.min_score,
             "singletons": self.singletons,
+            "independent": self.independent,
             "ents": self.ents,
             "overwrite_ents": self.overwrite_ents,
         }
@@ -214,6 +218,7 @@ def _made(vocab: Vocab, name: str, settings: Dict[str, Any]) -> Hmtl:
         "tasks": None,
         "min_score": 0.0,
         "singletons": False,
+        "independent": False,
         "ents": "ner",
         "overwrite_ents": True,
     },
@@ -226,6 +231,7 @@ def create_hmtl(
     tasks: Optional[List[str]],
     min_score: float,
     singletons: bool,
+    independent: bool,
     ents: Optional[str],
     overwrite_ents: bool,
 ) -> Hmtl:
@@ -240,6 +246,7 @@ def create_hmtl(
         tasks=tasks,
         min_score=min_score,
         singletons=singletons,
+        independent=independent,
         ents=ents,
         overwrite_ents=overwrite_ents,
     )
