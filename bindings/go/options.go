@@ -57,6 +57,8 @@ type EvaluateOptions struct {
 	Tasks      []string   `json:"tasks,omitempty"`      // nil means all that the data has gold for
 	AllLabels  bool       `json:"all_labels,omitempty"` // labels that only data or model know count as wrong
 	Singletons Singletons `json:"singletons,omitempty"`
+	// Independent is as of [AnnotateOptions].
+	Independent bool `json:"independent,omitempty"`
 	// Raw, unless nil, is passed in place of the other fields.
 	Raw json.RawMessage `json:"-"`
 }

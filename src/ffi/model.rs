@@ -181,13 +181,14 @@ struct Options {
     tasks: Option<Vec<String>>,
     all_labels: bool,
     singletons: Singletons,
+    independent: bool,
 }
 
 /// Scores the model on a data set. Options: `tasks` (absent means all that the data has gold
 /// for), `all_labels` (true counts gold labels that the model does not know as misses, and
 /// predicted labels that the data does not have as wrong), `singletons` ("auto", "keep" or "drop"
-/// coreference clusters of one mention): `{"tasks":["ner"],"all_labels":true}`. `cancel` may be
-/// NULL. `out_json` holds the metrics of each task: `{"ner":{"task":"ner","score":0.81,
+/// coreference clusters of one mention), `independent` (as of hmtl_model_annotate):
+/// `{"tasks":["ner"],"all_labels":true}`. `cancel` may be NULL. `out_json` holds the metrics of each task: `{"ner":{"task":"ner","score":0.81,
 /// "documents":50,"layer":"ner","unknown_labels":{},"absent_labels":[],"details":{...}}}`, where `score` is the
 /// strict micro F1, or the average of MUC, B3 and CEAFe for coreference.
 #[unsafe(no_mangle)]
@@ -212,8 +213,8 @@ pub unsafe extern "C" fn hmtl_model_evaluate(
             Some(tasks) => tasks,
             None => model.tasks_with_gold(docs)?,
         };
-        let score =
-            EvaluateOptions { all_labels: options.all_labels, singletons: options.singletons };
+        let Options { all_labels, singletons, independent, .. } = options;
+        let score = EvaluateOptions { all_labels, singletons, independent };
         let evaluate = |task: String| {
             let result = model.evaluate(&task, docs, &score, &cancel)?;
             let result =

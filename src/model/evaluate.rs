@@ -20,6 +20,8 @@ pub struct EvaluateOptions {
     pub all_labels: bool,
     /// Whether coreference clusters of one mention count.
     pub singletons: Singletons,
+    /// As in [`AnnotateOptions::independent`].
+    pub independent: bool,
 }
 
 /// The score of a task, and what it was measured on.
@@ -82,9 +84,10 @@ impl Model {
             docs.iter().filter(|d| d.tasks.contains(&layer)).cloned().collect();
         let annotate = AnnotateOptions {
             // Relations beside all the mentions that they could hold between, and their entities.
-            tasks: Some(config.tasks[task].head.needs().chain([task]).map(str::to_owned).collect()),
+            tasks: Some(config.tasks[task].head.reads().chain([task]).map(str::to_owned).collect()),
             // Whether they count is for the metric to say.
             singletons: true,
+            independent: options.independent,
             ..AnnotateOptions::default()
         };
         let predicted = self.annotate_documents(&gold, &annotate, cancel)?;

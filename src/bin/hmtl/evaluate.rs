@@ -35,6 +35,9 @@ pub struct Arguments {
     /// Coreference clusters of one mention: auto (as the gold has them), keep or drop.
     #[arg(long, default_value = "auto", value_parser = singletons)]
     singletons: Singletons,
+    /// No task has a say in what another finds, unless that reads its mentions or clusters.
+    #[arg(long)]
+    independent: bool,
     /// Leaves out what does not follow the format, instead of failing.
     #[arg(long)]
     skip_invalid: bool,
@@ -48,14 +51,24 @@ fn singletons(name: &str) -> Result<Singletons, String> {
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
-    let Arguments { model, task, format, data, json, all_labels, singletons, skip_invalid, errors } =
-        arguments;
+    let Arguments {
+        model,
+        task,
+        format,
+        data,
+        json,
+        all_labels,
+        singletons,
+        independent,
+        skip_invalid,
+        errors,
+    } = arguments;
     let model = model.load(Some(vec![task.clone()]))?;
     let read = ReadOptions { skip_invalid, ..ReadOptions::default() };
     let dataset = Dataset::open(format, &data, &read)?;
     convert::report_skips(&dataset);
     let bar = spinner(format!("annotating {} documents", dataset.documents.len()));
-    let options = EvaluateOptions { all_labels, singletons };
+    let options = EvaluateOptions { all_labels, singletons, independent };
     let comparison = model.compare(&task, &dataset.documents, &options, &Cancel::new());
     bar.iter().for_each(|b| b.finish_and_clear());
     let comparison = comparison?;

@@ -232,13 +232,15 @@ class Model:
         tasks: Optional[Iterable[str]] = None,
         all_labels: Optional[bool] = None,
         singletons: Optional[str] = None,
+        independent: Optional[bool] = None,
         options: Optional[Options] = None,
         cancel: Optional[Cancel] = None,
     ) -> Dict[str, Evaluation]:
         """Scores the model on a data set: the metrics of each task.
 
         ``tasks`` are None for all that the data has gold for; ``all_labels`` counts labels that only the data
-        or only the model knows as wrong; ``singletons`` is "auto", "keep" or "drop".
+        or only the model knows as wrong; ``singletons`` is "auto", "keep" or "drop"; ``independent`` is that of
+        :meth:`annotate`.
         """
         metrics: Dict[str, Evaluation] = json.loads(
             self.evaluate_json(
@@ -246,6 +248,7 @@ class Model:
                 tasks=tasks,
                 all_labels=all_labels,
                 singletons=singletons,
+                independent=independent,
                 options=options,
                 cancel=cancel,
             )
@@ -259,12 +262,17 @@ class Model:
         tasks: Optional[Iterable[str]] = None,
         all_labels: Optional[bool] = None,
         singletons: Optional[str] = None,
+        independent: Optional[bool] = None,
         options: Optional[Options] = None,
         cancel: Optional[Cancel] = None,
     ) -> str:
         """:meth:`evaluate` as the library writes it."""
         raw = _ffi.encode_options(
-            options, tasks=_ffi.names(tasks, "tasks"), all_labels=all_labels, singletons=singletons
+            options,
+            tasks=_ffi.names(tasks, "tasks"),
+            all_labels=all_labels,
+            singletons=singletons,
+            independent=independent,
         )
 
         def call(token: Optional[int]) -> str:
