@@ -315,7 +315,8 @@ hmtl_error *hmtl_model_annotate_tokens(const hmtl_model *model,
  * for), `all_labels` (true counts gold labels that the model does not know as misses, and
  * predicted labels that the data does not have as wrong), `singletons` ("auto", "keep" or "drop"
  * coreference clusters of one mention), `independent` (as of hmtl_model_annotate):
- * `{"tasks":["ner"],"all_labels":true}`. `cancel` may be NULL. `out_json` holds the metrics of each task: `{"ner":{"task":"ner","score":0.81,
+ * `{"tasks":["ner"],"all_labels":true}`. `cancel` may be NULL. `out_json` holds the metrics of
+ * each task: `{"ner":{"task":"ner","score":0.81,
  * "documents":50,"layer":"ner","unknown_labels":{},"absent_labels":[],"details":{...}}}`, where `score` is the
  * strict micro F1, or the average of MUC, B3 and CEAFe for coreference.
  */

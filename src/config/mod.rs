@@ -191,7 +191,7 @@ impl ModelConfig {
     }
 
     /// The same without those that only have to agree with them.
-    pub(crate) fn read<'a>(
+    pub(crate) fn needed_independently<'a>(
         &'a self,
         tasks: impl IntoIterator<Item = &'a str>,
     ) -> BTreeSet<&'a str> {

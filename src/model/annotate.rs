@@ -147,7 +147,10 @@ impl Network {
     pub(super) fn needed<'a>(&'a self, options: &AnnotateOptions) -> Result<Vec<&'a str>> {
         let with_what_they_need = |tasks: &[&'a str]| {
             let tasks = tasks.iter().copied();
-            if options.independent { self.config.read(tasks) } else { self.config.needed(tasks) }
+            match options.independent {
+                true => self.config.needed_independently(tasks),
+                false => self.config.needed(tasks),
+            }
         };
         let all = with_what_they_need(&self.wanted(options)?);
         let mut needed: Vec<&str> =

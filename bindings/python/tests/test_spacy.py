@@ -105,6 +105,12 @@ class Component(unittest.TestCase):
         with self.assertRaisesRegex(hmtl.InvalidArgumentError, "weather"):
             pipeline(tasks=["weather"])(TEXT)
 
+    def test_independent_tasks_need_not_agree(self):
+        mill = "Haldorsen sold the mill. It was a gift to the city."
+        for independent, expected in ((False, ["object", "object"]), (True, ["organization", "abstract"])):
+            doc = pipeline(tasks=["emd"], independent=independent)(mill)
+            self.assertEqual([s.label_ for s in doc.spans["hmtl/emd"] if s.text in ("the mill", "It")], expected)
+
     def test_older_entities_are_overwritten_or_not(self):
         for overwrite, expected in ((True, "LOC"), (False, "TOWN")):
             nlp = pipeline(overwrite_ents=overwrite)
