@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Counts what a model knows of names by themselves: how many of configs/news/names.txt it mistakes in short sentences, and of
-how many cities it says where they lie when a sentence names two countries.
+"""Counts what a model knows of names by themselves: how many of configs/news/names.txt it mistakes in short sentences, of
+how many cities it says where they lie when a sentence names two countries, and how many of those who tell the news
+something it takes for the employees of who reports it.
 
 MODEL is a directory, models/default if there is none. Needs target/release/libhmtl.so (`make build`). A name is mistaken if
 `ner` finds none there, one of other words or one of another type. A city's country is right, is the other one, or is not said.
 """
 
 import argparse
+import itertools
 import os
 import random
 import sys
@@ -48,6 +50,15 @@ TEXTS = [
     "Exports to {x} rose, while those to {y} fell. Firms in {a} and {b} said that they would wait.",
     "{x} and {y} signed the treaty in {a}; talks go on in {b} next week.",
 ]
+QUOTES = [
+    "Chief executive {person} told {outlet} that demand in Europe had weakened.",
+    "\"We will rebuild,\" {person}, the mayor of Ghent, told {outlet} on Monday.",
+    "{person} told {outlet} in an interview that the talks had failed.",
+    "The minister, {person}, told {outlet} that no troops had crossed the border.",
+    "In an interview with {outlet}, {person} said the bank would raise rates.",
+]
+PEOPLE = ["Eivind Kallevik", "Maria Santos", "John Whitfield", "Chen Wei"]
+OUTLETS = ["Reuters", "the Associated Press", "CNN", "The Guardian", "AFP", "Bloomberg"]
 
 
 def named(document, place):
@@ -93,12 +104,23 @@ def located(model, texts):
     return right, wrong
 
 
+def texts_of_quotes():
+    """A text for each sentence, person and outlet."""
+    for quote, person, outlet in itertools.product(QUOTES, PEOPLE, OUTLETS):
+        yield quote.format(person=person, outlet=outlet)
+
+
+def employed(model, texts):
+    """In how many texts somebody is said to be employed, which is nowhere so."""
+    return sum(any(relation.label == "employer" for relation in model.annotate(text).relations) for text in texts)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=[ROOT / "models/default"], metavar="MODEL")
     models = parser.parse_args().models
     names = list(well_known((ROOT / "configs/news/names.txt").read_text(encoding="utf-8")))
-    texts = list(texts_of_cities())
+    texts, quotes = list(texts_of_cities()), list(texts_of_quotes())
     for directory in models:
         try:
             model = hmtl.Model(directory)
@@ -107,8 +129,10 @@ def main():
         with model:
             asked, wrong = mistaken(model, names)
             right, elsewhere = located(model, texts)
+            employees = employed(model, quotes)
         print(f"{directory}: people mistaken {wrong['PER']} of {asked['PER']}, companies {wrong['ORG']} of {asked['ORG']}; "
-              f"cities in their country {right} of {2 * len(texts)}, in another {elsewhere}")
+              f"cities in their country {right} of {2 * len(texts)}, in another {elsewhere}; "
+              f"employed by who quotes them {employees} of {len(quotes)}")
 
 
 if __name__ == "__main__":

@@ -57,5 +57,20 @@ class Cities(unittest.TestCase):
         self.assertEqual(known.located(Model(facts=facts), ["Delft, the Netherlands, and Norway"]), (1, 2))
 
 
+class Quotes(unittest.TestCase):
+    def test_texts_name_who_speaks_and_who_reports_it(self):
+        texts = list(known.texts_of_quotes())
+        self.assertEqual(len(set(texts)), len(known.QUOTES) * len(known.PEOPLE) * len(known.OUTLETS))
+        for text in texts:
+            self.assertTrue(any(p in text for p in known.PEOPLE) and any(o in text for o in known.OUTLETS), text)
+
+    def test_texts_with_an_employer_are_counted(self):
+        facts = [
+            ("Maria Santos", "employer", "CNN"), ("Maria Santos", "employer", "AFP"), ("Chen Wei", "residence", "CNN"),
+        ]
+        texts = ["Maria Santos told CNN and AFP.", "Chen Wei told CNN.", "Maria Santos told AFP."]
+        self.assertEqual(known.employed(Model(facts=facts), texts), 2)
+
+
 if __name__ == "__main__":
     unittest.main()
