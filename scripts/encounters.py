@@ -10,6 +10,7 @@ it. Names are drawn, and belong to nobody who is meant. The notation of the text
 import itertools
 import json
 import random
+import subprocess
 import sys
 
 import news
@@ -110,11 +111,14 @@ def texts():
 
 def main():
     documents = news.with_facts("encounters", news.parse("\n\n".join(texts())))
-    lines = [json.dumps(document, ensure_ascii=False) for document in documents]
+    try:
+        lines = [json.dumps(document, ensure_ascii=False) for document in documents]
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"encounters: {error}")
     TARGET.parent.mkdir(exist_ok=True)
     TARGET.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     print(f"{TARGET.relative_to(news.ROOT)}: {len(lines)} documents")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
