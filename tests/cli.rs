@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn hmtl(arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_hmtl"))
@@ -242,7 +242,11 @@ fn the_speed_of_a_model_is_measured() {
     assert!(figures["texts_together"]["tokens_per_s"].as_f64().unwrap() > 0.0);
     let (page, _) = succeeds(&["bench", "--model", model, "--seconds", "0"], "");
     assert!(page.lines().count() == 4 && page.contains("tokens/s"), "{page}");
+    let figures = succeeds(&[&arguments[..], &["--tasks", "ner", "--independent"]].concat(), "").0;
+    let figures: Value = serde_json::from_str(&figures).unwrap();
+    assert_eq!((&figures["tasks"], &figures["independent"]), (&json!(["ner"]), &json!(true)));
 
+    fails(&["bench", "--model", model, "--seconds=-1", text], "--seconds -1");
     fs::write(dir.path().join("empty.txt"), " ").unwrap();
     let empty = dir.path().join("empty.txt");
     fails(&["bench", "--model", model, empty.to_str().unwrap()], "nothing to annotate");

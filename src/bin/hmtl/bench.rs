@@ -23,6 +23,9 @@ pub struct Arguments {
     /// Tasks to run, separated by commas; all when absent.
     #[arg(long, value_delimiter = ',')]
     tasks: Option<Vec<String>>,
+    /// No task has a say in what another finds, unless that reads its mentions or clusters: fewer tasks are run.
+    #[arg(long)]
+    independent: bool,
     /// Seconds for each figure.
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
@@ -32,6 +35,8 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
+    let time = Duration::try_from_secs_f64(arguments.seconds)
+        .map_err(|e| Error::invalid(format!("--seconds {}: {e}", arguments.seconds)))?;
     let texts: Vec<String> = match arguments.files.as_slice() {
         [] => vec![TEXT.to_owned()],
         files => files
@@ -51,8 +56,8 @@ pub fn run(arguments: Arguments) -> Result<()> {
     let start = Instant::now();
     let model = arguments.model.load(None)?;
     let load = start.elapsed();
-    let options = AnnotateOptions { tasks: arguments.tasks, ..AnnotateOptions::default() };
-    let time = Duration::try_from_secs_f64(arguments.seconds).unwrap_or(Duration::from_secs(2));
+    let Arguments { tasks, independent, .. } = arguments;
+    let options = AnnotateOptions { tasks, independent, ..AnnotateOptions::default() };
 
     let one_by_one = measure(time, |i| {
         let sentence = &sentences[i % sentences.len()];
@@ -68,7 +73,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     })?;
     let figures = json!({
         "model": model.card()?.name,
-        "tasks": options.tasks.as_deref().unwrap_or(model.tasks()),
+        "tasks": options.tasks.as_deref().unwrap_or(model.tasks()), "independent": independent,
         "texts": texts.len(), "sentences": sentences.len(), "tokens": tokens,
         "load_ms": load.as_secs_f64() * 1e3,
         "sentence": {"p50_ms": one_by_one.quantile(0.5), "p99_ms": one_by_one.quantile(0.99),
