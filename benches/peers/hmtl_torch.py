@@ -227,6 +227,11 @@ class HmtlTorch(nn.Module):
                 votes[cluster_of[first, last]][label] += score
         return self.agreed(task, spans, votes, lambda span: cluster_of.get(span[:2]))
 
+    def names_among(self, ner, names):
+        """Labels of the names that `same_names` or `other_names` wants, by their places."""
+        labels = names["labels"] if names else ()
+        return {(a, b): label for a, b, label, _ in ner if self.labels["ner"][label] in labels}
+
     @staticmethod
     def join_same_names(clusters, label_of, words):
         clusters, first = [sorted(c) for c in sorted(clusters)], {}
@@ -411,14 +416,16 @@ class HmtlTorch(nn.Module):
             groups[m] = group
         return groups
 
-    def coref(self, inputs, encoded, sentences, words):
+    def coref(self, inputs, encoded, sentences, words, ner):
         """Clusters, and the mentions that are in none."""
         config = self.config["tasks"]["coref"]
         kept, spans, mention, other, scores = self.antecedents(inputs, encoded, sentences, words)
         if not kept:
             return [], []
         odds = scores.clamp(-60, 60).double().exp().tolist()
-        clusters = self.cluster(kept, other.tolist(), odds, config["none_score"])
+        names = self.names_among(ner, config.get("other_names"))
+        keys = [word.lower() for word in words]
+        clusters = self.cluster(kept, other.tolist(), odds, config["none_score"], names, keys)
         linked = {span for cluster in clusters for span in cluster}
         score = dict(zip(((a, b) for a, b, _ in spans), mention.tolist()))
         alone = [(a, b) for a, b, _ in kept if score[a, b] > config["singleton_score"] and (a, b) not in linked]
@@ -504,8 +511,16 @@ class HmtlTorch(nn.Module):
         return (a == b) | (a[-1] == b[-1]) << 1 | (a[0] == b[0]) << 2 | inside << 3
 
     @staticmethod
-    def cluster(kept, antecedents, odds, none):
-        of = []
+    def cluster(kept, antecedents, odds, none, names, keys):
+        def share_a_word(a, b):
+            first = len(a) > 1 and len(b) > 1
+            return any(x == y and not (first and i == j == 0) for i, x in enumerate(a) for j, y in enumerate(b))
+
+        def may_be_called(cluster, name):
+            others = called[cluster]
+            return all(len(o) == 1 for o in others) or any(share_a_word(name, o) for o in others)
+
+        of, called = [], defaultdict(list)
         for i, (row, scores) in enumerate(zip(antecedents, odds)):
             total = defaultdict(float)
             for j, score in zip(row, scores):
@@ -515,8 +530,14 @@ class HmtlTorch(nn.Module):
                 if kept[j][0] != kept[i][0]:
                     break
                 total.pop(of[j], None)
+            a, b, _ = kept[i]
+            name = next((tuple(keys[k:b]) for k in (a, a + 1) if (k, b) in names), ())
+            if len(name) > 1:
+                total = {c: t for c, t in total.items() if may_be_called(c, name)}
             best = max(total.items(), key=lambda t: (t[1], t[0]), default=(i, 0.0))
             of.append(best[0] if best[1] > math.exp(none) else i)
+            if name:
+                called[of[i]].append(name)
         groups = defaultdict(list)
         for (a, b, _), c in zip(kept, of):
             groups[c].append((a, b))
@@ -570,9 +591,9 @@ class HmtlTorch(nn.Module):
         ner = self.agree_on_names("ner", spans(0), words)
         sentence_of = [s for s, (begin, end) in enumerate(sentences) for _ in range(begin, end)]
         keys = [word.lower() for word in words]
-        clusters, alone = self.coref(rows(3), rows(4), sentences, words)
+        clusters, alone = self.coref(rows(3), rows(4), sentences, words, ner)
         if (names := self.config["tasks"]["coref"].get("same_names")) is not None:
-            label_of = {(a, b): label for a, b, label, _ in ner if self.labels["ner"][label] in names["labels"]}
+            label_of = self.names_among(ner, names)
             both = self.join_same_names(clusters + alone, label_of, words)
             clusters, alone = [c for c in both if len(c) > 1], [c for c in both if len(c) == 1]
         joined = clusters + alone if self.config["tasks"]["relation"].get("entities") else []

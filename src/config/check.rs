@@ -6,8 +6,8 @@ use indexmap::IndexMap;
 
 use super::{
     AgreementConfig, Between, CONFIG_FORMAT, CalibrationConfig, CharsConfig, ContextConfig,
-    EMBEDDING, EmbeddingConfig, EncoderConfig, HeadConfig, ModelConfig, TaskConfig, TaskKind,
-    WordsConfig,
+    EMBEDDING, EmbeddingConfig, EncoderConfig, HeadConfig, ModelConfig, NamesConfig, TaskConfig,
+    TaskKind, WordsConfig,
 };
 use crate::{Error, Result};
 
@@ -50,8 +50,9 @@ impl ModelConfig {
         for (name, task) in &self.tasks {
             let known = |task: &str| labels.get(task).map_or(&[][..], Vec::as_slice);
             let named = task.head.labels_named().into_iter().map(|(option, l)| (option, name, l));
-            let names = task.head.same_names().into_iter();
-            let names = names.flat_map(|n| n.labels.iter().map(|l| ("same_names", &n.task, l)));
+            let names = task.head.names();
+            let names =
+                names.flat_map(|(option, n)| n.labels.iter().map(move |l| (option, &n.task, l)));
             let mut named = named.chain(names);
             if let Some((option, of, unknown)) = named.find(|(_, of, l)| !known(of).contains(l)) {
                 return Err(Error::config(format!(
@@ -211,14 +212,16 @@ impl ModelConfig {
                 }
                 probability(&format!("task `{name}`: feedforward_dropout"), c.feedforward_dropout)?;
                 let kind = |task: &String| self.tasks.get(task).map(|t| t.head.kind());
-                match &c.same_names {
-                    Some(names) if kind(&names.task) != Some(TaskKind::Spans) => {
-                        Err(Error::config(format!(
-                            "task `{name}`: same_names.task `{}` is no task of spans of the model",
-                            names.task
-                        )))
+                let is_of_spans = |names: &NamesConfig| kind(&names.task) == Some(TaskKind::Spans);
+                match task.head.names().find(|(_, names)| !is_of_spans(names)) {
+                    Some((option, names)) => Err(Error::config(format!(
+                        "task `{name}`: {option}.task `{}` is no task of spans of the model",
+                        names.task
+                    ))),
+                    None if c.other_names.is_some() && c.projection.is_none() => {
+                        Err(Error::config(format!("task `{name}`: other_names needs projection")))
                     }
-                    _ => Ok(()),
+                    None => Ok(()),
                 }
             }
         }

@@ -217,13 +217,16 @@ pub struct MentionRankingConfig {
     pub singleton_score: f64,
     /// Clusters that are called by the same name are one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub same_names: Option<SameNamesConfig>,
+    pub same_names: Option<NamesConfig>,
+    /// With `projection`: no name joins a cluster whose names have no word with it in common.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_names: Option<NamesConfig>,
 }
 
 /// What a name is: a mention that another task finds, with one of some labels, or with one more token before it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SameNamesConfig {
+pub struct NamesConfig {
     pub task: String,
     pub labels: Vec<String>,
 }
@@ -286,11 +289,25 @@ impl HeadConfig {
     }
 
     /// What names join clusters.
-    pub fn same_names(&self) -> Option<&SameNamesConfig> {
+    pub fn same_names(&self) -> Option<&NamesConfig> {
         match self {
             Self::MentionRanking(ranking) => ranking.same_names.as_ref(),
             _ => None,
         }
+    }
+
+    /// What names keep clusters apart.
+    pub fn other_names(&self) -> Option<&NamesConfig> {
+        match self {
+            Self::MentionRanking(ranking) => ranking.other_names.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Both, each with its option.
+    pub fn names(&self) -> impl Iterator<Item = (&'static str, &NamesConfig)> + Clone {
+        let same = self.same_names().map(|names| ("same_names", names));
+        same.into_iter().chain(self.other_names().map(|names| ("other_names", names)))
     }
 
     pub fn kind(&self) -> TaskKind {
@@ -344,7 +361,7 @@ impl HeadConfig {
     /// The tasks whose predictions this head reads.
     pub fn needs(&self) -> impl Iterator<Item = &str> + Clone {
         let clusters = self.agreement().and_then(|agreement| agreement.clusters.as_deref());
-        let names = self.same_names().map(|names| names.task.as_str());
+        let names = self.names().map(|(_, names)| names.task.as_str());
         self.reads().chain(clusters).chain(names)
     }
 

@@ -17,7 +17,7 @@ pub use elmo::{
     ElmoActivation, ElmoCharacterOptions, ElmoCnnOptions, ElmoLstmOptions, ElmoOptions,
 };
 pub use head::{
-    Between, CalibrationConfig, ConstrainConfig, HeadConfig, MentionRankingConfig, SameNamesConfig,
+    Between, CalibrationConfig, ConstrainConfig, HeadConfig, MentionRankingConfig, NamesConfig,
     TaskKind, Unit,
 };
 use indexmap::IndexMap;

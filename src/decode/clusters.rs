@@ -1,6 +1,6 @@
 //! Antecedents to clusters.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::Span;
 
@@ -13,12 +13,24 @@ pub struct Clustering<'a> {
     spans: &'a [Span],
     /// Of each span so far, the first span of its cluster.
     first: Vec<usize>,
+    names: HashSet<Span>,
+    /// Numbers of the words of all tokens.
+    keys: &'a [i64],
+    /// What the clusters are called, by their first spans.
+    called: HashMap<usize, Vec<Span>>,
 }
 
 impl<'a> Clustering<'a> {
     /// None of `spans`, which stand in text order, is taken yet.
     pub fn new(spans: &'a [Span]) -> Self {
-        Self { spans, first: Vec::with_capacity(spans.len()) }
+        let first = Vec::with_capacity(spans.len());
+        Self { spans, first, names: HashSet::new(), keys: &[], called: HashMap::new() }
+    }
+
+    /// A span of `names` of several words, or one token more, votes for no cluster with such a name whose names share no word
+    /// with it. `keys` are numbers of the words of all tokens.
+    pub fn with_names(self, names: impl IntoIterator<Item = Span>, keys: &'a [i64]) -> Self {
+        Self { names: names.into_iter().collect(), keys, ..self }
     }
 
     /// Takes the next span, joined to an earlier one or alone.
@@ -35,7 +47,8 @@ impl<'a> Clustering<'a> {
     /// none: what its training maximizes for the gold cluster. So `log sum` is compared.
     ///
     /// A cluster with a span that begins where this one begins is left out: "her" is not "her
-    /// brother", however well their other mentions go together.
+    /// brother", however well their other mentions go together. So is one of other names
+    /// ([`Self::with_names`]): the next in a list is someone else.
     pub fn vote(&mut self, scores: &[f32], antecedents: &[i64], none_score: f64) {
         let span = self.first.len();
         let begin = self.spans[span].first;
@@ -49,10 +62,37 @@ impl<'a> Clustering<'a> {
         for cluster in &self.first[span - beside..] {
             odds.remove(cluster);
         }
+        let name = self.name(self.spans[span]);
+        if let Some(name) = name.filter(is_full) {
+            odds.retain(|cluster, _| self.may_be_called(*cluster, name));
+        }
         // Of clusters that are as likely the latest, so that nothing hangs on the map's order.
         let best = odds.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
         let best = best.filter(|(_, odds)| odds.ln() > none_score);
-        self.first.push(best.map_or(span, |(cluster, _)| cluster));
+        let cluster = best.map_or(span, |(cluster, _)| cluster);
+        self.first.push(cluster);
+        if let Some(name) = name {
+            self.called.entry(cluster).or_default().push(name);
+        }
+    }
+
+    fn name(&self, span: Span) -> Option<Span> {
+        let rest = Span::new(span.first + 1, span.last);
+        [span, rest].into_iter().find(|span| self.names.contains(span))
+    }
+
+    fn may_be_called(&self, cluster: usize, name: Span) -> bool {
+        let names = self.called.get(&cluster).map_or(&[][..], Vec::as_slice);
+        !names.iter().any(is_full) || names.iter().any(|&other| self.share_a_word(name, other))
+    }
+
+    /// Two full names need more in common than their first words: "Mr. Weston" is not "Mr. Knightley".
+    fn share_a_word(&self, a: Span, b: Span) -> bool {
+        let are_full = is_full(&a) && is_full(&b);
+        let [a, b] = [a, b].map(|name| &self.keys[name.first..name.last]);
+        let mut pairs =
+            a.iter().enumerate().flat_map(|a| b.iter().enumerate().map(move |b| (a, b)));
+        pairs.any(|((i, a), (j, b))| a == b && !(are_full && i == 0 && j == 0))
     }
 
     /// The groups of at least two spans, each in text order, by their first span.
@@ -68,6 +108,11 @@ impl<'a> Clustering<'a> {
         groups.sort();
         groups
     }
+}
+
+/// Whether a name has a first and a last word.
+fn is_full(name: &Span) -> bool {
+    name.last - name.first > 1
 }
 
 #[cfg(test)]
@@ -117,5 +162,27 @@ mod tests {
         clustering.vote(&[-1.0, 4.0], &[0, 2], 0.0);
         let found = clustering.groups();
         assert_eq!(found, [spans[..2].to_vec(), spans[2..].to_vec()]);
+    }
+
+    #[test]
+    fn a_full_name_joins_no_cluster_of_other_full_names() {
+        let text = "Steve Jobs , he , Steve Wozniak , Steven Paul Jobs , Mr. Jobs , Wozniak , Tim Cook , she";
+        let words: Vec<&str> = text.split(' ').collect();
+        let key = |word: &&str| words.iter().position(|other| other == word).unwrap() as i64;
+        let keys: Vec<i64> = words.iter().map(key).collect();
+        let spans = [(0, 2), (3, 4), (5, 7), (8, 11), (12, 14), (15, 16), (17, 19), (20, 21)]
+            .map(|(a, b)| Span::new(a, b));
+        // Without a cluster or in that of the first, to which all are drawn.
+        let found = |names: &[Span]| {
+            let names = names.iter().copied();
+            let mut clustering = Clustering::new(&spans).with_names(names, &keys);
+            spans.iter().for_each(|_| clustering.vote(&[2.0, 1.0], &[0, 2], 0.0));
+            let show = |s: &Span| words[s.first..s.last].join(" ");
+            clustering.groups()[0].iter().map(show).collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(found(&[]), text.replace(" ,", ","));
+        // "Mr." is not of the name; "Wozniak" alone may be anyone.
+        let names = [spans[0], spans[2], spans[3], Span::new(13, 14), spans[5], spans[6]];
+        assert_eq!(found(&names), "Steve Jobs, he, Steven Paul Jobs, Mr. Jobs, Wozniak, she");
     }
 }

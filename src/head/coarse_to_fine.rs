@@ -166,17 +166,23 @@ impl CoarseToFine {
         Ok(loss.f_div_scalar(gold.len().max(1) as i64)?)
     }
 
-    /// Clusters in text order; with `singletons`, also mentions that nothing refers to.
-    pub fn decode(&self, x: &DocumentInput, cancel: &Cancel) -> Result<Vec<Vec<Span>>> {
+    /// Clusters in text order; with `singletons`, also mentions that nothing refers to. For `names` see
+    /// [`Clustering::with_names`].
+    pub fn decode(
+        &self,
+        x: &DocumentInput,
+        names: &[Span],
+        cancel: &Cancel,
+    ) -> Result<Vec<Vec<Span>>> {
         let candidates = spans_up_to(self.config.max_span_width, &x.sentences);
         if candidates.is_empty() {
             return Ok(Vec::new());
         }
         match &self.fast {
             Some(fast) if x.documents.len() == 1 => {
-                self.fast_clusters(fast, x, &candidates, cancel)
+                self.fast_clusters(fast, x, &candidates, names, cancel)
             }
-            _ => self.plain_clusters(x, &candidates, cancel),
+            _ => self.plain_clusters(x, &candidates, names, cancel),
         }
     }
 
@@ -185,6 +191,7 @@ impl CoarseToFine {
         &self,
         x: &DocumentInput,
         spans: &[(Span, usize)],
+        names: &[Span],
         cancel: &Cancel,
     ) -> Result<Vec<Vec<Span>>> {
         let candidates = Candidates::new(x, spans, self.limits(), None)?;
@@ -223,7 +230,7 @@ impl CoarseToFine {
         let found: Vec<Vec<f64>> = download_list(&found)?;
         let kept: Vec<Span> = found[0].iter().map(|&at| spans[at as usize].0).collect();
         let floats = |scores: &[f64]| scores.iter().map(|&s| s as f32).collect::<Vec<f32>>();
-        let mut clustering = Clustering::new(&kept);
+        let mut clustering = Clustering::new(&kept).with_names(names.iter().copied(), &x.keys);
         for (start, block) in (0..kept.len()).step_by(height).zip(found[2..].chunks(2)) {
             let rows = kept.len().min(start + height) - start;
             let width = block[0].len() / rows;
@@ -240,6 +247,7 @@ impl CoarseToFine {
         fast: &FastCoreference,
         x: &DocumentInput,
         candidates: &[(Span, usize)],
+        names: &[Span],
         cancel: &Cancel,
     ) -> Result<Vec<Vec<Span>>> {
         let rows = x.rows.f_contiguous()?;
@@ -250,11 +258,11 @@ impl CoarseToFine {
         let spans: Vec<_> = kept.iter().map(|&k| candidates[k]).collect();
         let mut vectors = Vec::with_capacity(spans.len() * fast.spans.projection());
         fast.spans.vectors(rows, &genre, &spans, &mut vectors);
-        let names = text_numbers(x, &spans);
+        let texts = text_numbers(x, &spans);
         let lasts: Vec<i64> = spans.iter().map(|(s, _)| x.keys[s.last - 1]).collect();
         let scores = kept.iter().map(|&k| scores[k]).collect();
         let only_spans: Vec<Span> = spans.iter().map(|s| s.0).collect();
-        let kept = FastKept { vectors, scores, spans: &only_spans, names: &names, lasts: &lasts };
+        let kept = FastKept { vectors, scores, spans: &only_spans, names: &texts, lasts: &lasts };
         let prepared = fast.prepare(&kept);
         let (keys, capitals) = (&x.keys, self.config.names.then_some(&x.capitals[..]));
         let features =
@@ -268,7 +276,8 @@ impl CoarseToFine {
             let from = (start / ROWS * ROWS).saturating_sub(WINDOW);
             Ok(fast.rank(&kept, &prepared, rows, from, most, features))
         })?;
-        let mut clustering = Clustering::new(&only_spans);
+        let mut clustering =
+            Clustering::new(&only_spans).with_names(names.iter().copied(), &x.keys);
         for best in ranked.iter().flatten() {
             clustering.vote(&best.scores, &best.antecedents, self.config.none_score);
         }

@@ -4,10 +4,10 @@
 use super::Network;
 use super::annotate::Found;
 use super::passages::words;
-use crate::Document;
-use crate::config::AgreementConfig;
+use crate::config::{AgreementConfig, NamesConfig};
 use crate::decode::{Agreement, ScoredSpan, join_same_names};
 use crate::feature::Example;
+use crate::{Document, Span};
 
 impl Network {
     /// Makes names of the same words agree, in all tasks that were run and want it.
@@ -31,9 +31,7 @@ impl Network {
             && let (Some(spans), Some(clusters)) =
                 (spans.get(&names.task), clusters.get_mut(coreference))
         {
-            let labels = self.vocab.labels(&names.task);
-            let is_name = |s: &&ScoredSpan| names.labels.contains(&labels[s.label]);
-            let names = spans.iter().filter(is_name).map(|s| (s.span, s.label));
+            let names = self.names_among(spans, names);
             join_same_names(clusters, names, &words(&Example::whole(doc)));
         }
         let wanted = |config: &AgreementConfig| config.clusters.as_deref() == Some(coreference);
@@ -44,6 +42,17 @@ impl Network {
                 agreement.of_clusters(spans, clusters);
             }
         }
+    }
+
+    /// What `names` calls names among the spans of its task.
+    pub(super) fn names_among<'a>(
+        &'a self,
+        spans: &'a [ScoredSpan],
+        names: &'a NamesConfig,
+    ) -> impl Iterator<Item = (Span, usize)> + 'a {
+        let labels = self.vocab.labels(&names.task);
+        let is_name = |s: &&ScoredSpan| names.labels.contains(&labels[s.label]);
+        spans.iter().filter(is_name).map(|s| (s.span, s.label))
     }
 
     /// The tasks whose configuration is wanted, and how their labels agree.

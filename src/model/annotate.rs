@@ -38,7 +38,7 @@ pub struct AnnotateOptions {
     pub offsets: OffsetUnit,
     /// No task has a say in what another finds, unless that reads its mentions or clusters: what is one thing
     /// need not agree ([`AgreementConfig`](crate::config::AgreementConfig),
-    /// [`SameNamesConfig`](crate::config::SameNamesConfig)), and fewer tasks are run.
+    /// [`NamesConfig`](crate::config::NamesConfig)), and fewer tasks are run.
     pub independent: bool,
 }
 

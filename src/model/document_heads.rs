@@ -45,7 +45,7 @@ impl Network {
             let read = document_input(Tensor::new(), &examples);
             for task in &tasks {
                 cancel.check()?;
-                self.run_head(some, &read, task, cancel)?;
+                self.run_head(some, &read, task, options, cancel)?;
                 // Of clusters, where the task finds some.
                 if !options.independent {
                     some.iter_mut()
@@ -76,6 +76,7 @@ impl Network {
         docs: &mut [(&Document, &mut Found)],
         read: &DocumentInput,
         task: &str,
+        options: &AnnotateOptions,
         cancel: &Cancel,
     ) -> Result<()> {
         match &self.heads[task] {
@@ -89,7 +90,16 @@ impl Network {
             }
             Head::CoarseToFine(head) => {
                 let x = self.input_of(docs, read, task)?;
-                let mut clusters = head.decode(&x, cancel)?.into_iter().peekable();
+                let other_names = self.config.tasks[task].head.other_names();
+                let other_names = other_names.filter(|_| !options.independent);
+                let mut names = Vec::new();
+                for ((_, found), tokens) in docs.iter().zip(&x.documents) {
+                    let Some(config) = other_names else { break };
+                    let spans = found.spans.get(&config.task).map_or(&[][..], Vec::as_slice);
+                    let own = self.names_among(spans, config);
+                    names.extend(own.map(|(span, _)| placed(span, tokens)));
+                }
+                let mut clusters = head.decode(&x, &names, cancel)?.into_iter().peekable();
                 for ((_, found), tokens) in docs.iter_mut().zip(&x.documents) {
                     let own = |cluster: &Vec<Span>| cluster[0].first < tokens.end;
                     let own = std::iter::from_fn(|| clusters.next_if(own));
@@ -115,8 +125,8 @@ impl Network {
         let arguments = config.arguments().unwrap_or_default();
         let x = self.input_of(docs, read, task)?;
         let (mut mentions, mut clusters) = (Vec::new(), Vec::new());
-        for ((_, found), Range { start, .. }) in docs.iter().zip(&x.documents) {
-            let placed = |s: Span| Span::new(s.first + start, s.last + start);
+        for ((_, found), tokens) in docs.iter().zip(&x.documents) {
+            let placed = |s: Span| placed(s, tokens);
             let spans = found.spans.get(arguments).into_iter().flatten();
             mentions.extend(spans.map(|s| (placed(s.span), s.label)));
             let of_task = config.entities().and_then(|task| found.clusters.get(task));
@@ -163,6 +173,12 @@ impl Network {
     }
 }
 
+/// A span of a document among all tokens that are read with it.
+fn placed(span: Span, tokens: &Range<usize>) -> Span {
+    Span::new(span.first + tokens.start, span.last + tokens.start)
+}
+
+/// And back.
 fn shift(span: Span, tokens: &Range<usize>) -> Span {
     Span::new(span.first - tokens.start, span.last - tokens.start)
 }

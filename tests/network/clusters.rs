@@ -6,13 +6,18 @@ use hmtl::config::ModelConfig;
 use hmtl::model::AnnotateOptions;
 use hmtl::{Document, Span};
 
-use crate::small::{self, NESTED, annotate, for_tasks, moody};
+use crate::small::{self, FLAT, NESTED, annotate, for_tasks, moody};
 
 const SAME_NAMES: &str = r#""same_names": {"task": "ner", "labels": ["ORG"]}"#;
 
-fn with(config: &str, same_names: &str) -> String {
+fn with(config: &str, options: &str) -> String {
     let key = "\"max_span_width\"";
-    config.replace(key, &format!("{same_names}, {key}"))
+    config.replace(key, &format!("{options}, {key}"))
+}
+
+fn label<'a>(document: &'a Document, span: Span) -> Option<&'a str> {
+    let mention = document.mentions.iter().find(|m| m.span() == span)?;
+    mention.labels.get("ner").map(|found| found.label.as_str())
 }
 
 /// Pairs of clusters that are called by the same name of a company.
@@ -20,10 +25,7 @@ fn namesakes(document: &Document) -> Vec<(Vec<Span>, Vec<Span>)> {
     let words = |s: Span| -> Vec<&str> {
         (s.first..s.last).map(|token| document.token_text(token)).collect()
     };
-    let is_name = |s: &Span| {
-        let mention = document.mentions.iter().find(|m| m.span() == *s);
-        mention.and_then(|m| m.labels.get("ner")).is_some_and(|l| l.label == "ORG")
-    };
+    let is_name = |s: &Span| label(document, *s) == Some("ORG");
     let clusters = document.cluster_spans();
     let mut called: HashMap<Vec<&str>, Vec<usize>> = HashMap::new();
     for (c, cluster) in clusters.iter().enumerate() {
@@ -65,6 +67,55 @@ fn clusters_of_one_name_are_one_whatever_else_is_asked_for() {
     assert_eq!(alone.cluster_spans(), joined.cluster_spans());
 }
 
+/// Full names in a cluster that has such names before, none of them with a word of it.
+fn strangers(document: &Document) -> usize {
+    let name = |s: &Span| {
+        let rest = Span::new(s.first + 1, s.last);
+        [*s, rest].into_iter().find(|&s| label(document, s).is_some())
+    };
+    let is_full = |s: &Span| s.last - s.first > 1;
+    let word = |token: usize| document.token_text(token).to_lowercase();
+    let share = |a: Span, b: Span| {
+        let are_full = is_full(&a) && is_full(&b);
+        let mut pairs = (a.first..a.last).flat_map(|i| (b.first..b.last).map(move |j| (i, j)));
+        let are_first = |i, j| are_full && i == a.first && j == b.first;
+        pairs.any(|(i, j)| word(i) == word(j) && !are_first(i, j))
+    };
+    let of_cluster = |cluster: &Vec<Span>| {
+        // In the order in which coreference sees them: by their first tokens.
+        let names: Vec<Span> = cluster.iter().filter_map(name).collect();
+        let is_stranger = |&n: &usize| {
+            let before = &names[..n];
+            is_full(&names[n])
+                && before.iter().any(is_full)
+                && !before.iter().any(|&other| share(names[n], other))
+        };
+        (0..names.len()).filter(is_stranger).count()
+    };
+    document.cluster_spans().iter().map(of_cluster).sum()
+}
+
+#[test]
+fn no_full_name_joins_a_cluster_of_others() {
+    let linked = with(NESTED, "\"none_score\": -100")
+        .replace("\"spans_per_word\": 0.4", "\"spans_per_word\": 4");
+    let apart = with(&linked, r#""other_names": {"task": "ner", "labels": ["PER", "ORG"]}"#);
+    let all = |config: &str, options: &AnnotateOptions| {
+        let (network, document) = moody(config);
+        annotate(&network, &[document.clone(), document], options)
+    };
+    let tasks = for_tasks(&["ner", "coref"]);
+    let (plain, kept_apart) = (all(&linked, &tasks), all(&apart, &tasks));
+    assert!(strangers(&plain[0]) > 0, "this says nothing: no cluster has two full names");
+    // As well in the second of documents that are read as one.
+    assert_eq!(kept_apart.iter().map(strangers).collect::<Vec<_>>(), [0, 0]);
+    assert_eq!(kept_apart[1].cluster_spans(), kept_apart[0].cluster_spans());
+    let alone = all(&apart, &for_tasks(&["coref"]));
+    assert_eq!(alone[0].cluster_spans(), kept_apart[0].cluster_spans());
+    let independent = AnnotateOptions { independent: true, ..tasks };
+    assert_eq!(all(&apart, &independent)[0].cluster_spans(), plain[0].cluster_spans());
+}
+
 #[test]
 fn names_that_no_task_finds_are_refused() {
     for (same_names, expected) in [
@@ -75,10 +126,16 @@ fn names_that_no_task_finds_are_refused() {
             "same_names names the label `MAN`, which the task `ner`",
         ),
     ] {
-        let config =
-            ModelConfig::from_json(&with(NESTED, &format!("\"same_names\": {same_names}")));
-        let checked = config.and_then(|c| c.check_labels(&small::vocabularies().labels));
-        let error = checked.unwrap_err().to_string();
-        assert!(error.contains(expected) && !error.contains('\n'), "{error}");
+        for option in ["same_names", "other_names"] {
+            let config = with(NESTED, &format!("\"{option}\": {same_names}"));
+            let checked = ModelConfig::from_json(&config)
+                .and_then(|c| c.check_labels(&small::vocabularies().labels));
+            let error = checked.unwrap_err().to_string();
+            let expected = expected.replace("same_names", option);
+            assert!(error.contains(&expected) && !error.contains('\n'), "{error}");
+        }
     }
+    let error =
+        ModelConfig::from_json(&with(FLAT, r#""other_names": {"task": "ner", "labels": []}"#));
+    assert!(error.unwrap_err().to_string().contains("other_names needs projection"));
 }

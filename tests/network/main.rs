@@ -156,8 +156,8 @@ fn a_raised_flag_stops_the_work_inside_a_document() {
     let raised = Cancel::new();
     raised.trigger();
     let Some(Head::CoarseToFine(coref)) = network.head("coref") else { panic!("coref") };
-    assert!(coref.decode(&x(37), &Cancel::new()).is_ok());
-    assert!(matches!(coref.decode(&x(37), &raised), Err(Error::Cancelled)));
+    assert!(coref.decode(&x(37), &[], &Cancel::new()).is_ok());
+    assert!(matches!(coref.decode(&x(37), &[], &raised), Err(Error::Cancelled)));
     let Some(Head::MentionPairs(pairs)) = network.head("relation") else { panic!("relation") };
     let mentions = [(Span::new(0, 2), 0), (Span::new(3, 4), 1)];
     assert!(pairs.decode(&x(22), &mentions, &[], &Cancel::new()).is_ok());
