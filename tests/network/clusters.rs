@@ -15,7 +15,7 @@ fn with(config: &str, options: &str) -> String {
     config.replace(key, &format!("{options}, {key}"))
 }
 
-fn label<'a>(document: &'a Document, span: Span) -> Option<&'a str> {
+fn label(document: &Document, span: Span) -> Option<&str> {
     let mention = document.mentions.iter().find(|m| m.span() == span)?;
     mention.labels.get("ner").map(|found| found.label.as_str())
 }

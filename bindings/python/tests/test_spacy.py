@@ -106,10 +106,10 @@ class Component(unittest.TestCase):
             pipeline(tasks=["weather"])(TEXT)
 
     def test_independent_tasks_need_not_agree(self):
-        mill = "Haldorsen sold the mill. It was a gift to the city."
-        for independent, expected in ((False, ["object", "object"]), (True, ["organization", "abstract"])):
-            doc = pipeline(tasks=["emd"], independent=independent)(mill)
-            self.assertEqual([s.label_ for s in doc.spans["hmtl/emd"] if s.text in ("the mill", "It")], expected)
+        boat = "Solberg sold the boat. It was a gift to the city."
+        for independent, expected in ((False, ["object", "object"]), (True, ["object", "abstract"])):
+            doc = pipeline(tasks=["emd"], independent=independent)(boat)
+            self.assertEqual([s.label_ for s in doc.spans["hmtl/emd"] if s.text in ("the boat", "It")], expected)
 
     def test_older_entities_are_overwritten_or_not(self):
         for overwrite, expected in ((True, "LOC"), (False, "TOWN")):
