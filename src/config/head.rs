@@ -218,7 +218,7 @@ pub struct MentionRankingConfig {
     /// Clusters that are called by the same name are one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_names: Option<NamesConfig>,
-    /// With `projection`: no name joins a cluster whose names have no word with it in common.
+    /// With `projection`: no name of several words joins a cluster that has such names and none that shares a word with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other_names: Option<NamesConfig>,
 }

@@ -1,6 +1,6 @@
 //! Antecedents to clusters.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::Span;
 
@@ -16,8 +16,8 @@ pub struct Clustering<'a> {
     names: HashSet<Span>,
     /// Numbers of the words of all tokens.
     keys: &'a [i64],
-    /// What the clusters are called, by their first spans.
-    called: HashMap<usize, Vec<Span>>,
+    /// What the clusters are called, by their first spans: few names, however often they are used.
+    called: HashMap<usize, BTreeSet<&'a [i64]>>,
 }
 
 impl<'a> Clustering<'a> {
@@ -72,27 +72,19 @@ impl<'a> Clustering<'a> {
         let cluster = best.map_or(span, |(cluster, _)| cluster);
         self.first.push(cluster);
         if let Some(name) = name {
-            self.called.entry(cluster).or_default().push(name);
+            self.called.entry(cluster).or_default().insert(name);
         }
     }
 
-    fn name(&self, span: Span) -> Option<Span> {
+    fn name(&self, span: Span) -> Option<&'a [i64]> {
         let rest = Span::new(span.first + 1, span.last);
-        [span, rest].into_iter().find(|span| self.names.contains(span))
+        let name = [span, rest].into_iter().find(|span| self.names.contains(span))?;
+        Some(&self.keys[name.first..name.last])
     }
 
-    fn may_be_called(&self, cluster: usize, name: Span) -> bool {
-        let names = self.called.get(&cluster).map_or(&[][..], Vec::as_slice);
-        !names.iter().any(is_full) || names.iter().any(|&other| self.share_a_word(name, other))
-    }
-
-    /// Two full names need more in common than their first words: "Mr. Weston" is not "Mr. Knightley".
-    fn share_a_word(&self, a: Span, b: Span) -> bool {
-        let are_full = is_full(&a) && is_full(&b);
-        let [a, b] = [a, b].map(|name| &self.keys[name.first..name.last]);
-        let mut pairs =
-            a.iter().enumerate().flat_map(|a| b.iter().enumerate().map(move |b| (a, b)));
-        pairs.any(|((i, a), (j, b))| a == b && !(are_full && i == 0 && j == 0))
+    fn may_be_called(&self, cluster: usize, name: &[i64]) -> bool {
+        let Some(names) = self.called.get(&cluster) else { return true };
+        !names.iter().any(is_full) || names.iter().any(|other| share_a_word(name, other))
     }
 
     /// The groups of at least two spans, each in text order, by their first span.
@@ -111,8 +103,15 @@ impl<'a> Clustering<'a> {
 }
 
 /// Whether a name has a first and a last word.
-fn is_full(name: &Span) -> bool {
-    name.last - name.first > 1
+fn is_full(name: &&[i64]) -> bool {
+    name.len() > 1
+}
+
+/// Two full names need more in common than their first words: "Mr. Weston" is not "Mr. Knightley".
+fn share_a_word(a: &[i64], b: &[i64]) -> bool {
+    let are_full = is_full(&a) && is_full(&b);
+    let mut pairs = a.iter().enumerate().flat_map(|a| b.iter().enumerate().map(move |b| (a, b)));
+    pairs.any(|((i, a), (j, b))| a == b && !(are_full && i == 0 && j == 0))
 }
 
 #[cfg(test)]
