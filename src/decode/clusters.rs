@@ -29,8 +29,8 @@ impl<'a> Clustering<'a> {
 
     /// A span of `names` of several words, or one token more, votes for no cluster with such a name whose names share no word
     /// with it. `keys` are numbers of the words of all tokens.
-    pub fn with_names(self, names: impl IntoIterator<Item = Span>, keys: &'a [i64]) -> Self {
-        Self { names: names.into_iter().collect(), keys, ..self }
+    pub fn with_names(self, names: &[Span], keys: &'a [i64]) -> Self {
+        Self { names: names.iter().copied().collect(), keys, ..self }
     }
 
     /// Takes the next span, joined to an earlier one or alone.
@@ -173,7 +173,6 @@ mod tests {
             .map(|(a, b)| Span::new(a, b));
         // Without a cluster or in that of the first, to which all are drawn.
         let found = |names: &[Span]| {
-            let names = names.iter().copied();
             let mut clustering = Clustering::new(&spans).with_names(names, &keys);
             spans.iter().for_each(|_| clustering.vote(&[2.0, 1.0], &[0, 2], 0.0));
             let show = |s: &Span| words[s.first..s.last].join(" ");

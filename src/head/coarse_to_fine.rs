@@ -230,7 +230,7 @@ impl CoarseToFine {
         let found: Vec<Vec<f64>> = download_list(&found)?;
         let kept: Vec<Span> = found[0].iter().map(|&at| spans[at as usize].0).collect();
         let floats = |scores: &[f64]| scores.iter().map(|&s| s as f32).collect::<Vec<f32>>();
-        let mut clustering = Clustering::new(&kept).with_names(names.iter().copied(), &x.keys);
+        let mut clustering = Clustering::new(&kept).with_names(names, &x.keys);
         for (start, block) in (0..kept.len()).step_by(height).zip(found[2..].chunks(2)) {
             let rows = kept.len().min(start + height) - start;
             let width = block[0].len() / rows;
@@ -276,8 +276,7 @@ impl CoarseToFine {
             let from = (start / ROWS * ROWS).saturating_sub(WINDOW);
             Ok(fast.rank(&kept, &prepared, rows, from, most, features))
         })?;
-        let mut clustering =
-            Clustering::new(&only_spans).with_names(names.iter().copied(), &x.keys);
+        let mut clustering = Clustering::new(&only_spans).with_names(names, &x.keys);
         for best in ranked.iter().flatten() {
             clustering.vote(&best.scores, &best.antecedents, self.config.none_score);
         }

@@ -9,6 +9,7 @@ use tch::Tensor;
 use super::Network;
 use super::annotate::{AnnotateOptions, Found};
 use super::passages::{document_input, sequence_rows, words};
+use crate::config::NamesConfig;
 use crate::feature::Example;
 use crate::head::{DocumentInput, Head, MentionPairs};
 use crate::{Cancel, Document, Result, Span};
@@ -90,15 +91,11 @@ impl Network {
             }
             Head::CoarseToFine(head) => {
                 let x = self.input_of(docs, read, task)?;
-                let other_names = self.config.tasks[task].head.other_names();
-                let other_names = other_names.filter(|_| !options.independent);
-                let mut names = Vec::new();
-                for ((_, found), tokens) in docs.iter().zip(&x.documents) {
-                    let Some(config) = other_names else { break };
-                    let spans = found.spans.get(&config.task).map_or(&[][..], Vec::as_slice);
-                    let own = self.names_among(spans, config);
-                    names.extend(own.map(|(span, _)| placed(span, tokens)));
-                }
+                let config = self.config.tasks[task].head.other_names();
+                let names = match config.filter(|_| !options.independent) {
+                    Some(config) => self.placed_names(docs, &x.documents, config),
+                    None => Vec::new(),
+                };
                 let mut clusters = head.decode(&x, &names, cancel)?.into_iter().peekable();
                 for ((_, found), tokens) in docs.iter_mut().zip(&x.documents) {
                     let own = |cluster: &Vec<Span>| cluster[0].first < tokens.end;
@@ -111,6 +108,21 @@ impl Network {
             _ => {}
         }
         Ok(())
+    }
+
+    /// What `config` calls names in all documents, among the tokens that are read together.
+    fn placed_names(
+        &self,
+        docs: &[(&Document, &mut Found)],
+        tokens: &[Range<usize>],
+        config: &NamesConfig,
+    ) -> Vec<Span> {
+        let of_document = |((_, found), tokens): (&(&Document, &mut Found), &Range<usize>)| {
+            let spans = found.spans.get(&config.task).map_or(&[][..], Vec::as_slice);
+            let names = self.names_among(spans, config);
+            names.map(|(span, _)| placed(span, tokens)).collect::<Vec<_>>()
+        };
+        docs.iter().zip(tokens).flat_map(of_document).collect()
     }
 
     fn run_relations(
