@@ -44,8 +44,9 @@ fn loss(network: &Network, doc: &Document) -> f64 {
 
 /// How much the loss of a document changes at most when the elements of a row do, either way: a unit may be idle.
 fn effect(network: &Network, tensor: &Tensor, row: i64, doc: &Document) -> f64 {
-    let before = loss(network, doc);
+    // Before, too: LibTorch multiplies in another order where it remembers how.
     let _guard = tch::no_grad_guard();
+    let before = loss(network, doc);
     let changed = |by: f64| {
         let _ = tensor.get(row).g_add_scalar_(by);
         let after = loss(network, doc);

@@ -33,6 +33,8 @@ pub(super) struct Candidates {
     pub(super) bounds: Tensor,
     /// (kept): where those that are kept stand among the candidates, best of a document first.
     best: Tensor,
+    /// Of any document as many are kept at most.
+    pub(super) most: usize,
     /// (N): whether a token begins with a capital.
     pub(super) capitals: Tensor,
 }
@@ -133,11 +135,13 @@ impl Candidates {
         let cluster = |(s, _): &(Span, usize)| Some(*gold?.get(s).unwrap_or(&NONE));
         let cluster: Vec<i64> = spans.iter().filter_map(cluster).collect();
         let (mut best, mut bounds): (Vec<i64>, Vec<i64>) = (Vec::new(), vec![0]);
+        let mut most = 0;
         for document in &x.documents {
             bounds.push(document.end as i64);
             let [start, end] = [document.start, document.end]
                 .map(|token| spans.partition_point(|(span, _)| span.first < token));
             let count = limits.kept(document.len(), end - start);
+            most = most.max(count);
             best.extend((start..start + count).map(|at| at as i64));
         }
         let mut all = Self {
@@ -151,9 +155,21 @@ impl Candidates {
             bounds: host(&bounds)?,
             capitals: host(&x.capitals)?,
             best: host(&best)?,
+            most,
         };
-        let Self { first, last, cluster, texts, keys, sentence, document, bounds, capitals, best } =
-            &mut all;
+        let Self {
+            first,
+            last,
+            cluster,
+            texts,
+            keys,
+            sentence,
+            document,
+            bounds,
+            capitals,
+            best,
+            ..
+        } = &mut all;
         let tensors =
             &mut [first, last, cluster, texts, keys, sentence, document, bounds, capitals, best];
         upload_all(tensors, x.rows.device())?;

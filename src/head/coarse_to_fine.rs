@@ -18,11 +18,11 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use super::DocumentInput;
 use super::candidates::{Candidates, Limits, NONE, spans_up_to, text_numbers};
-use super::coarse::{CoarseScorer, NEVER};
+use super::coarse::{CoarseScorer, NEVER, WINDOW, numbers};
 use super::fast::{FastCoreference, FastKept, linear};
 use super::kept_spans::{DISTANCES, Kept, MATCHES, NAME_MATCHES, SENTENCES, pair_features};
 use super::scorer::Scorer;
@@ -37,8 +37,6 @@ use crate::params::{Init, Params};
 use crate::transfer::download_list;
 use crate::{Cancel, Result, Span};
 
-/// Kept spans before a span among which its antecedents are looked for.
-const WINDOW: usize = 4096;
 /// Spans whose antecedents are scored at a time.
 const ROWS: usize = 512;
 /// And without LibTorch: what a worker takes at a time.
@@ -47,6 +45,8 @@ const FAST_ROWS: usize = 128;
 const CANDIDATES: usize = 8192;
 /// And on a GPU, which has more memory and does every operation in one go.
 const GPU_CANDIDATES: usize = 1 << 17;
+/// Pairs scored there at a time, of short documents.
+const GPU_PAIRS: usize = 1 << 18;
 
 /// A coreference head; see the module.
 #[derive(Debug)]
@@ -219,7 +219,11 @@ impl CoarseToFine {
         let kept = Kept::new(&candidates, &index, Tensor::f_cat(&kept_vectors, 0)?, scores)?;
 
         // All at once where that changes no window.
-        let height = if on_gpu && kept.len() <= WINDOW { WINDOW } else { ROWS };
+        let height = match CoarseScorer::all_before(&kept, self.config.max_antecedents) {
+            Some(count) if on_gpu => GPU_PAIRS.div_ceil(count),
+            None if on_gpu && kept.len() <= WINDOW => WINDOW,
+            _ => ROWS,
+        };
         let mut found = vec![index.shallow_clone(), kept.scores.shallow_clone()];
         for start in (0..kept.len()).step_by(height) {
             cancel.check()?;
@@ -336,37 +340,24 @@ impl CoarseToFine {
 
     /// Finds and scores the antecedents of the kept spans `rows`.
     fn block(&self, kept: &Kept, rows: Range<usize>, train: bool) -> Result<Block> {
-        let device = kept.vectors.device();
-        let start = rows.start.saturating_sub(WINDOW);
-        let (from, count) = (start as i64, (rows.end - start) as i64);
-        let (row, height) = (rows.start as i64, rows.len() as i64);
-        let row_vectors = kept.vectors.f_narrow(0, row, height)?; // (R, p)
-        let column_vectors = kept.vectors.f_narrow(0, from, count)?; // (C, p)
-        let coarse = self.coarse.scores(kept, rows.clone(), start)?; // (R, C)
-        let antecedents = count.min(self.config.max_antecedents as i64);
-        let (_, chosen) = coarse.detach().f_topk(antecedents, 1, true, true)?; // (R, A)
-        let coarse = coarse.f_gather(1, &chosen, false)?; // (R, A)
-        let possible = coarse.f_gt(NEVER)?;
-        let own = numbers(&rows, device)?;
-        let index = chosen.f_add_scalar(from)?.f_where_self(&possible, &own)?; // (R, A)
-        let features = self.features(kept, rows, &index)?;
-
-        let flat = chosen.f_view([-1])?;
-        let chosen_vectors =
-            column_vectors.f_index_select(0, &flat)?.f_view([height, antecedents, -1])?;
-        let right =
-            column_vectors.f_linear::<&Tensor>(&self.right, None)?.f_index_select(0, &flat)?;
+        let found = self.coarse.antecedents(kept, &rows, self.config.max_antecedents)?;
+        let (height, count) = found.index.size2()?;
+        let at =
+            |rows: &Range<usize>| kept.vectors.f_narrow(0, rows.start as i64, rows.len() as i64);
+        let (row_vectors, column_vectors) = (at(&rows)?, at(&found.columns)?); // (R, p), (C, p)
+        let features = self.features(kept, rows, &found.index)?;
+        let right = found.rows(&column_vectors.f_linear::<&Tensor>(&self.right, None)?)?;
         let hidden = row_vectors
             .f_unsqueeze(1)?
-            .f_mul(&chosen_vectors)?
+            .f_mul(&found.vectors)?
             .f_linear::<&Tensor>(&self.product, None)? // (R, A, hidden)
             .f_add(&row_vectors.f_linear(&self.left.0, Some(&self.left.1))?.f_unsqueeze(1)?)?
-            .f_add(&right.f_add(&features)?.f_view([height, antecedents, -1])?)?
+            .f_add(&right.f_add(&features)?.f_view([height, count, -1])?)?
             .f_relu()?;
         let fine = self.fine.score(&hidden, self.config.feedforward_dropout, train)?; // (R, A)
-        let none = Tensor::f_zeros([height, 1], (Kind::Float, device))?;
-        let scores = Tensor::f_cat(&[none, coarse.f_add(&fine)?], 1)?;
-        Ok(Block { scores, antecedents: index })
+        let none = Tensor::f_zeros([height, 1], (Kind::Float, kept.vectors.device()))?;
+        let scores = Tensor::f_cat(&[none, found.scores.f_add(&fine)?], 1)?;
+        Ok(Block { scores, antecedents: found.index })
     }
 
     /// Distance and match embeddings of each row with each of its antecedents, (R * A, hidden).
@@ -378,12 +369,6 @@ impl CoarseToFine {
     }
 }
 
-/// The numbers of some rows, (R, 1).
-fn numbers(rows: &Range<usize>, device: Device) -> Result<Tensor> {
-    let (start, end) = (rows.start as i64, rows.end as i64);
-    Ok(Tensor::f_arange_start(start, end, (Kind::Int64, device))?.f_unsqueeze(1)?)
-}
-
 /// Summed over rows: `-log sum_{gold j} e^{s(i, j)} / sum_j e^{s(i, j)}`; rows without a gold
 /// antecedent among the scored ones have "none" as their gold. `cluster` (kept) is [`NONE`] for no
 /// mention.
@@ -392,7 +377,7 @@ fn antecedent_loss(block: &Block, rows: Range<usize>, cluster: &Tensor) -> Resul
     let own = cluster.f_narrow(0, rows.start as i64, rows.len() as i64)?.f_unsqueeze(1)?; // (R, 1)
     let theirs = cluster.f_index_select(0, &antecedents.f_view([-1])?)?.f_view_as(antecedents)?;
     let right = antecedents
-        .f_lt_tensor(&numbers(&rows, antecedents.device())?)?
+        .f_lt_tensor(&numbers(&rows, antecedents.device())?.f_unsqueeze(1)?)?
         .f_logical_and(&own.f_ne(NONE)?)?
         .f_logical_and(&own.f_eq_tensor(&theirs)?)?;
     let wrong = Tensor::f_cat(&[right.f_any_dim(1, true)?, right.f_logical_not()?], 1)?;

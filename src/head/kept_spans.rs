@@ -74,6 +74,16 @@ impl<'a> Kept<'a> {
         self.first.size()[0] as usize
     }
 
+    /// Of any document as many are kept at most.
+    pub(super) fn most(&self) -> usize {
+        self.candidates.most
+    }
+
+    /// What the kept spans `index`, of any shape, have `of` (kept).
+    pub(super) fn at(&self, of: &Tensor, index: &Tensor) -> Result<Tensor> {
+        Ok(of.f_index_select(0, &index.f_reshape([-1])?)?.f_view_as(index)?)
+    }
+
     /// [`pair_features`] of the kept spans `rows` with `others` (R, A), earlier ones or themselves:
     /// three of (R, A).
     pub(super) fn features(
@@ -84,8 +94,7 @@ impl<'a> Kept<'a> {
     ) -> Result<[Tensor; 3]> {
         let both = |of: &Tensor| -> Result<[Tensor; 2]> {
             let own = of.f_narrow(0, rows.start as i64, rows.len() as i64)?.f_unsqueeze(1)?;
-            let other = of.f_index_select(0, &others.f_view([-1])?)?.f_view_as(others)?;
-            Ok([own, other]) // (R, 1), (R, A)
+            Ok([own, self.at(of, others)?]) // (R, 1), (R, A)
         };
         let equal = |of: &Tensor| -> Result<Tensor> {
             let [own, other] = both(of)?;
