@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::ffi::{CStr, CString};
 use std::path::Path;
 
 use hmtl::data::{Dataset, Format, ReadOptions};
@@ -135,22 +136,22 @@ fn who_no_longer_wants_a_result_takes_none_from_those_it_waits_with() {
 }
 
 /// The array of documents that the C API gives for texts.
-fn through_c(model: &Path, texts: &[&str]) -> Vec<Document> {
+fn through_c(model: &Path, options: &CStr, texts: &[&str]) -> Vec<Document> {
     use hmtl::ffi::{
         hmtl_model_annotate_batch, hmtl_model_free, hmtl_model_load, hmtl_str, hmtl_string_free,
     };
-    let dir = std::ffi::CString::new(model.to_str().unwrap()).unwrap();
+    let dir = CString::new(model.to_str().unwrap()).unwrap();
     let texts: Vec<hmtl_str> =
         texts.iter().map(|t| hmtl_str { data: t.as_ptr().cast(), len: t.len() }).collect();
     let (mut model, mut json) = (std::ptr::null_mut(), std::ptr::null_mut());
     let no_options = std::ptr::null();
     // SAFETY: as the header says.
     unsafe {
-        assert!(hmtl_model_load(dir.as_ptr(), no_options, &mut model).is_null());
+        assert!(hmtl_model_load(dir.as_ptr(), options.as_ptr(), &mut model).is_null());
         let (at, count, cancel) = (texts.as_ptr(), texts.len(), std::ptr::null());
         let error = hmtl_model_annotate_batch(model, at, count, no_options, cancel, &mut json);
         assert!(error.is_null());
-        let docs = serde_json::from_slice(std::ffi::CStr::from_ptr(json).to_bytes()).unwrap();
+        let docs = serde_json::from_slice(CStr::from_ptr(json).to_bytes()).unwrap();
         hmtl_string_free(json);
         hmtl_model_free(model);
         docs
@@ -167,8 +168,15 @@ fn a_batch_that_the_workers_share_is_the_array_of_its_documents() {
     let model = load(&dir, false);
     let alone = texts.iter().map(|t| model.annotate(t, &AnnotateOptions::default()).unwrap());
     let alone: Vec<Document> = alone.collect();
-    let together = through_c(&dir, &texts);
+    let together = through_c(&dir, c"{}", &texts);
     assert!(together == alone, "{} documents of {}", together.len(), alone.len());
+    // Through LibTorch workers share them by length, and they come back in their order, but for rounding the same.
+    let mut plain = through_c(&dir, cr#"{"plain":true}"#, &texts);
+    assert_eq!(plain.len(), alone.len());
+    for (plain, mut alone) in plain.iter_mut().zip(alone) {
+        assert_eq!(scores(plain).len(), scores(&mut alone).len());
+        assert!(*plain == alone, "{:?}", alone.text);
+    }
     // None has any.
-    assert!(through_c(&dir, &[]).is_empty());
+    assert!(through_c(&dir, c"{}", &[]).is_empty());
 }

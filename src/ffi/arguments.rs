@@ -52,16 +52,16 @@ impl Out<*mut c_char> {
         self.text(json(value)?)
     }
 
-    /// Hands arrays over as one.
-    pub(super) fn json_arrays(self, arrays: &[Vec<u8>]) -> Result<()> {
-        let mut all = Vec::with_capacity(arrays.iter().map(Vec::len).sum::<usize>() + 2);
+    /// Hands items over as an array.
+    pub(super) fn json_array(self, items: &[Vec<u8>]) -> Result<()> {
+        let size = items.iter().map(|item| item.len() + 1).sum::<usize>() + 1;
+        let mut all = Vec::with_capacity(size + 1);
         all.push(b'[');
-        for array in arrays {
-            let items = array.get(1..array.len().saturating_sub(1)).unwrap_or_default();
-            if all.len() > 1 && !items.is_empty() {
+        for (at, item) in items.iter().enumerate() {
+            if at > 0 {
                 all.push(b',');
             }
-            all.extend_from_slice(items);
+            all.extend_from_slice(item);
         }
         all.push(b']');
         self.text(all)

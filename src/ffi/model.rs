@@ -116,8 +116,8 @@ pub unsafe extern "C" fn hmtl_model_annotate_batch(
             let texts = self::texts(texts, count, "texts")?;
             (model, texts, options(options_json)?, token(cancel), Out::new(out_json, "out_json")?)
         };
-        let pieces = model.0.annotate_texts(&texts, &options, &cancel, |docs| json(&docs))?;
-        out.json_arrays(&pieces)
+        let docs = model.0.annotate_texts(&texts, &options, &cancel, |doc| json(&doc))?;
+        out.json_array(&docs)
     })
 }
 

@@ -304,6 +304,11 @@ impl Bundle {
         self.exact || self.network.device() != Device::Cpu
     }
 
+    /// Whether LibTorch reads texts, filled up to the longest of a batch.
+    pub(crate) fn pads(&self) -> bool {
+        !self.exact
+    }
+
     pub(crate) fn network(&self) -> &Network {
         &self.network
     }

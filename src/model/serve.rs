@@ -1,6 +1,7 @@
 //! How the workers serve callers: many texts in pieces, one long document in parts ([`super::long`]), little text
 //! of several callers together.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::shared::Shared;
@@ -65,38 +66,34 @@ impl Model {
         options: &AnnotateOptions,
         cancel: &Cancel,
     ) -> Result<Vec<Document>> {
-        let pieces = self.annotate_texts(texts, options, cancel, Ok)?;
-        Ok(pieces.into_iter().flatten().collect())
+        self.annotate_texts(texts, options, cancel, Ok)
     }
 
-    /// The same in pieces, in their order: what `finish` makes of the documents of each. Workers do all of it, from
-    /// the text on: what is left to the caller alone would be the whole cost on a GPU.
+    /// The same, and what `finish` makes of each. Workers do all of it, from the text on: what is left to the caller
+    /// alone would be the whole cost on a GPU.
     pub(crate) fn annotate_texts<S: AsRef<str> + Sync, T: Send>(
         &self,
         texts: &[S],
         options: &AnnotateOptions,
         cancel: &Cancel,
-        finish: impl Fn(Vec<Document>) -> Result<T> + Sync,
+        finish: impl Fn(Document) -> Result<T> + Sync,
     ) -> Result<Vec<T>> {
-        let tokenized = |texts: &[S]| -> Result<Vec<Document>> {
-            let one = |text: &S| cancel.check().map(|()| tokenize(text.as_ref()));
+        let tokenized = |texts: &[&S]| -> Result<Vec<Document>> {
+            let one = |text: &&S| cancel.check().map(|()| tokenize(text.as_ref()));
             texts.iter().map(one).collect()
         };
         // An empty text still is some work.
         let size = |text: &S| text.as_ref().len() / BYTES_PER_TOKEN + 1;
-        let tokens = texts.iter().map(size).sum();
-        if texts.len() == 1 || tokens <= FEW_TOKENS {
-            let docs = self.annotate_documents(&tokenized(texts)?, options, cancel)?;
-            return Ok(vec![finish(docs)?]);
+        if texts.len() == 1 || texts.iter().map(size).sum::<usize>() <= FEW_TOKENS {
+            let all: Vec<&S> = texts.iter().collect();
+            let docs = self.annotate_documents(&tokenized(&all)?, options, cancel)?;
+            return docs.into_iter().map(finish).collect();
         }
         let (shared, options) = (self.shared()?, &self.checked(options)?);
-        let job = |texts| {
-            // Captured whole: a part of it would not be `Sync`.
-            let (shared, tokenized, finish): (&Shared, _, _) = (shared, &tokenized, &finish);
-            move || finish(annotated(shared, &tokenized(texts)?, options, cancel)?)
-        };
-        let pieces = chunks(texts, size, Sharing::of(shared).pieces(tokens, engine::workers()?));
-        engine::run_all(pieces.into_iter().map(job).collect())
+        in_pieces(shared, texts, size, |texts| {
+            let docs = annotated(shared, &tokenized(texts)?, options, cancel)?;
+            docs.into_iter().map(&finish).collect()
+        })
     }
 
     /// Annotates a text that comes in sentences of tokens. The text of the result has a space
@@ -136,15 +133,8 @@ impl Model {
         {
             return Ok(vec![doc]);
         }
-        let job = |docs| {
-            // Captured whole: a part of it would not be `Sync`.
-            let shared: &Shared = shared;
-            move || annotated(shared, docs, options, cancel)
-        };
         let size = |doc: &Document| doc.tokens.len() + 1;
-        let pieces = chunks(docs, size, Sharing::of(shared).pieces(tokens, engine::workers()?));
-        let docs = engine::run_all(pieces.into_iter().map(job).collect())?;
-        Ok(docs.into_iter().flatten().collect())
+        in_pieces(shared, docs, size, |docs| annotated(shared, docs, options, cancel))
     }
 
     /// The options with the tasks that are meant.
@@ -217,20 +207,49 @@ pub(super) fn only(mut docs: Vec<Document>) -> Result<Document> {
     docs.pop().ok_or_else(|| Error::Internal("no document for a text".into()))
 }
 
-/// Cuts `items` into at most `count` runs of about one size.
-fn chunks<T>(items: &[T], size: impl Fn(&T) -> usize, count: usize) -> Vec<&[T]> {
-    let share = items.iter().map(&size).sum::<usize>().div_ceil(count.max(1));
+/// What `work` makes of items, in their order. The workers share them; where texts are filled up to the longest of
+/// a batch, each has those of about one length.
+fn in_pieces<I: Sync, T: Send>(
+    shared: &Shared,
+    items: &[I],
+    size: impl Fn(&I) -> usize,
+    work: impl Fn(&[&I]) -> Result<Vec<T>> + Sync,
+) -> Result<Vec<T>> {
+    let sizes: Vec<usize> = items.iter().map(size).collect();
+    let count = Sharing::of(shared).pieces(sizes.iter().sum(), engine::workers()?);
+    let pieces = chunks(&sizes, count, shared.0.pads());
+    let job = |places: &Vec<usize>| {
+        let items = places.iter().map(|&at| &items[at]).collect::<Vec<_>>();
+        let work = &work;
+        move || work(&items)
+    };
+    let done = engine::run_all(pieces.iter().map(job).collect())?;
+    let places = pieces.into_iter().flatten();
+    let mut placed: Vec<(usize, T)> = places.zip(done.into_iter().flatten()).collect();
+    placed.sort_by_key(|(at, _)| *at);
+    Ok(placed.into_iter().map(|(_, made)| made).collect())
+}
+
+/// The places of items of these sizes in at most `count` pieces of about one size, in their order or `by_size`, the
+/// largest first.
+fn chunks(sizes: &[usize], count: usize, by_size: bool) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
+    if by_size {
+        order.sort_by_key(|&at| Reverse(sizes[at]));
+    }
+    let share = sizes.iter().sum::<usize>().div_ceil(count.max(1));
     let mut chunks = Vec::new();
-    let (mut start, mut filled) = (0, 0);
-    for (at, item) in items.iter().enumerate() {
-        filled += size(item);
+    let (mut chunk, mut filled) = (Vec::new(), 0);
+    for at in order {
+        chunk.push(at);
+        filled += sizes[at];
         if filled >= share {
-            chunks.push(&items[start..=at]);
-            (start, filled) = (at + 1, 0);
+            chunks.push(std::mem::take(&mut chunk));
+            filled = 0;
         }
     }
-    if start < items.len() {
-        chunks.push(&items[start..]);
+    if !chunk.is_empty() {
+        chunks.push(chunk);
     }
     chunks
 }
@@ -252,12 +271,17 @@ mod tests {
     }
 
     #[test]
-    fn chunks_cover_all_in_order() {
-        let items = ["12345", "", "1", "123456789", "12", "12", "a long one of many letters", "1"];
+    fn chunks_cover_all_in_order_or_by_size() {
+        let sizes = [6, 1, 2, 10, 3, 3, 28, 2];
+        let of_sizes =
+            |chunks: &[Vec<usize>]| chunks.concat().iter().map(|&at| sizes[at]).collect::<Vec<_>>();
         for count in 1..12 {
-            let chunks = chunks(&items, |item| item.len() + 1, count);
-            assert!(chunks.len() <= count);
-            assert_eq!(chunks.concat(), items);
+            let [in_order, by_size] = [false, true].map(|by_size| chunks(&sizes, count, by_size));
+            assert!(in_order.len() <= count && by_size.len() <= count);
+            assert_eq!(in_order.concat(), (0..sizes.len()).collect::<Vec<_>>());
+            assert_eq!(of_sizes(&by_size), [28, 10, 6, 3, 3, 2, 2, 1]);
         }
+        assert_eq!(chunks(&sizes, 3, true), [vec![6], vec![3, 0, 4], vec![5, 2, 7, 1]]);
+        assert!(chunks(&[], 3, true).is_empty());
     }
 }
