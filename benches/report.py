@@ -285,8 +285,9 @@ the ratio is of this run alone.
 
 In single precision all decisions on the dev sets of GUM, LitBank and Re-DocRED, 73,881, are those of a CPU, and scores differ by 2e-5 at most
 (`tests/gpu.rs`): cuDNN is told to compute LSTMs in full precision, without which 12 of them differed. In bfloat16 scores of the demo and a licence
-differ by 0.0005 on average and 0.005 at most, and 774 of 775 decisions are the same. It gains nothing here: cuDNN has no LSTMs in it, and with a transformer
-it was slower than single precision, which was not looked into yet. The target, 20 times two cores, was not reached.
+differ by 0.0005 on average and 0.005 at most, and 774 of 775 decisions are the same. It gained nothing: cuDNN has no LSTMs in it, and with a transformer
+it was slower than single precision. In half precision LibTorch prefers cuDNN's attention on such a card, which prepares a plan for each new
+shape; it is told since to take another, and whether that was the reason has not been measured. The target, 20 times two cores, was not reached.
 
 Changed after this run were how callers are served on a GPU, so that theirs are not shown; the model that ships, whose
 relations now read what coreference found and whose labels agree; and how a batch is worked on. Workers share texts by length, and encoders read up

@@ -25,8 +25,8 @@ const TORCH: (u8, u8) = (2, 11);
 /// Why there is no CUDA; `None` when it was loaded.
 static CUDA: OnceCell<Option<String>> = OnceCell::new();
 
-/// Whether LSTMs on a GPU compute in full precision.
-static FULL_PRECISION: OnceCell<bool> = OnceCell::new();
+/// Whether LibTorch was told how to compute on a GPU.
+static TOLD: OnceCell<bool> = OnceCell::new();
 
 /// Checks LibTorch and loads CUDA if it is there: once, before any other use of LibTorch.
 pub fn init() -> Result<()> {
@@ -65,7 +65,12 @@ pub fn parse(name: &str) -> Result<Device> {
     if index >= count {
         return Err(Error::Device(format!("{name} is not there: {count} CUDA devices were found")));
     }
-    FULL_PRECISION.get_or_try_init(|| engine::run(|| Ok(compute_in_full_precision())))?;
+    TOLD.get_or_try_init(|| {
+        engine::run(|| {
+            let told = [compute_in_full_precision(), attend_without_preparation()];
+            Ok(told == [true; 2])
+        })
+    })?;
     Ok(Device::Cuda(index))
 }
 
@@ -125,27 +130,42 @@ fn check_torch() -> Result<()> {
 }
 
 /// Unless told otherwise, LibTorch lets cuDNN round to ten bits what LSTMs multiply (TF32): scores would differ from
-/// those of a CPU in the fourth decimal, and a few decisions with them. Whether it could be told; only its C++ can.
+/// those of a CPU in the fourth decimal, and a few decisions with them. Whether it could be told.
 fn compute_in_full_precision() -> bool {
-    type Context = unsafe extern "C" fn() -> *mut c_void;
     type Set = unsafe extern "C" fn(*mut c_void, c_int, c_int, c_int);
+    let name = c"_ZN2at7Context19setFloat32PrecisionENS_14Float32BackendENS_9Float32OpENS_16Float32PrecisionE";
+    let Some((context, set)) = of_context(name) else { return false };
     // `at::Float32Backend::CUDA`, `at::Float32Op::RNN`, `at::Float32Precision::IEEE`
     let (cuda, rnn, ieee) = (1, 2, 1);
-    let names =
-        [c"_ZN2at13globalContextEv", c"_ZN2at7Context19setFloat32PrecisionENS_14Float32BackendENS_9Float32OpENS_16Float32PrecisionE"];
-    // SAFETY: lookups by name among the loaded libraries.
-    let [context, set] =
-        names.map(|name| unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) });
-    if context.is_null() || set.is_null() {
-        log::warn!("this LibTorch cannot be told to compute LSTMs in full precision");
-        return false;
-    }
-    // SAFETY: declared so in `ATen/Context.h` of the LibTorch that `check_torch` found; the context lives for ever.
-    unsafe {
-        let context = std::mem::transmute::<*mut c_void, Context>(context)();
-        std::mem::transmute::<*mut c_void, Set>(set)(context, cuda, rnn, ieee);
-    }
+    // SAFETY: declared so in `ATen/Context.h` of the LibTorch that `check_torch` found.
+    unsafe { std::mem::transmute::<*mut c_void, Set>(set)(context, cuda, rnn, ieee) };
     true
+}
+
+/// In half precision LibTorch prefers cuDNN's attention on some GPUs, which prepares a plan for each shape that it has
+/// not seen, and shapes differ from batch to batch. Whether it could be told to take the others.
+fn attend_without_preparation() -> bool {
+    type Set = unsafe extern "C" fn(*mut c_void, bool);
+    let Some((context, set)) = of_context(c"_ZN2at7Context14setSDPUseCuDNNEb") else {
+        return false;
+    };
+    // SAFETY: as above.
+    unsafe { std::mem::transmute::<*mut c_void, Set>(set)(context, false) };
+    true
+}
+
+/// LibTorch's context, which lives for ever, and a method of it, which only its C++ has: by its mangled name.
+fn of_context(method: &CStr) -> Option<(*mut c_void, *mut c_void)> {
+    type Context = unsafe extern "C" fn() -> *mut c_void;
+    // SAFETY: lookups by name among the loaded libraries.
+    let [context, found] = [c"_ZN2at13globalContextEv", method]
+        .map(|name| unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) });
+    if context.is_null() || found.is_null() {
+        log::warn!("this LibTorch has no {}", method.to_string_lossy());
+        return None;
+    }
+    // SAFETY: declared so in `ATen/Context.h` of the LibTorch that `check_torch` found.
+    Some((unsafe { std::mem::transmute::<*mut c_void, Context>(context)() }, found))
 }
 
 fn cuda_count() -> usize {
@@ -269,8 +289,16 @@ mod tests {
     }
 
     #[test]
-    fn this_torch_can_be_told_to_compute_in_full_precision() {
+    fn this_torch_can_be_told_how_to_compute() {
+        type Get = unsafe extern "C" fn(*mut c_void) -> bool;
         assert!(compute_in_full_precision());
+        let name = c"_ZNK2at7Context19userEnabledCuDNNSDPEv";
+        let (context, get) = of_context(name).unwrap();
+        // SAFETY: as its declaration says.
+        let is_wanted = || unsafe { std::mem::transmute::<*mut c_void, Get>(get)(context) };
+        assert!(is_wanted());
+        assert!(attend_without_preparation());
+        assert!(!is_wanted());
     }
 
     #[test]
