@@ -206,7 +206,7 @@ mod tests {
     const LABELS: usize = 2;
     const WIDTH: i64 = 5;
 
-    /// Sentences of 4, 1 and 3 tokens, and a tagger, from the same seed every time.
+    /// Sentences of 4, 1 and 3 tokens, and a tagger.
     fn set_up() -> (CrfTagger, Params, SequenceInput) {
         tch::manual_seed(5);
         let mut params = Params::random(Device::Cpu);
@@ -216,15 +216,12 @@ mod tests {
         (tagger, params, SequenceInput { padding, encoded })
     }
 
-    /// A loss and its gradients by name.
-    fn learned(
-        loss: impl Fn(&CrfTagger, &SequenceInput) -> Tensor,
-    ) -> (f64, BTreeMap<String, Tensor>) {
-        let (tagger, params, x) = set_up();
-        let loss = loss(&tagger, &x);
+    /// The value of a loss and its gradients by name.
+    fn learned(params: &mut Params, loss: &Tensor) -> (f64, BTreeMap<String, Tensor>) {
+        params.zero_grad();
         loss.backward();
-        let gradients = params.trainable().map(|(name, t)| (name.to_owned(), t.grad())).collect();
-        (f64::try_from(&loss).unwrap(), gradients)
+        let copy = |(name, t): (&str, &Tensor)| (name.to_owned(), t.grad().copy());
+        (f64::try_from(loss).unwrap(), params.trainable().map(copy).collect())
     }
 
     /// Log of the summed exponents of all tag sequences' scores, summed over sequences, by operations that LibTorch
@@ -254,12 +251,12 @@ mod tests {
     }
 
     fn same_as_torch(gold: &[GoldSpans]) {
-        let (loss, gradients) = learned(|tagger, x| tagger.loss(x, gold).unwrap());
-        let (torch, of_torch) = learned(|tagger, x| {
-            let logits = tagger.logits(x).unwrap();
-            let allowed = &logits + forbidden(tagger, x, gold);
-            log_total(tagger, x, &logits) - log_total(tagger, x, &allowed)
-        });
+        let (tagger, mut params, x) = set_up();
+        let (loss, gradients) = learned(&mut params, &tagger.loss(&x, gold).unwrap());
+        let logits = tagger.logits(&x).unwrap();
+        let allowed = &logits + forbidden(&tagger, &x, gold);
+        let torch = log_total(&tagger, &x, &logits) - log_total(&tagger, &x, &allowed);
+        let (torch, of_torch) = learned(&mut params, &torch);
         assert!((loss - torch).abs() < 1e-4, "{loss} {torch}");
         for (name, gradient) in gradients {
             let apart = f64::try_from((&gradient - &of_torch[&name]).abs().max()).unwrap();
