@@ -251,4 +251,5 @@ fn the_speed_of_a_model_is_measured() {
     let empty = dir.path().join("empty.txt");
     fails(&["bench", "--model", model, empty.to_str().unwrap()], "nothing to annotate");
     fails(&["bench", "--model", model, "missing.txt"], "missing.txt");
+    fails(&["annotate", "--model", model, "missing.txt"], "missing.txt: No such file or directory");
 }

@@ -82,8 +82,8 @@ pub fn run(arguments: Arguments) -> Result<()> {
         files.push("-".into());
     }
     // Before the model is loaded, which takes longer.
-    if let Some(missing) = files.iter().find(|f| !is_stdin(f) && !f.exists()) {
-        return Err(Error::io(missing, std::io::ErrorKind::NotFound.into()));
+    for file in files.iter().filter(|file| !is_stdin(file)) {
+        fs::metadata(file).map_err(|e| Error::io(file, e))?;
     }
     let data = from.map(|from| read_data(from, &files)).transpose()?;
     let model = model.load(tasks)?;
