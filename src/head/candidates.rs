@@ -33,10 +33,20 @@ pub(super) struct Candidates {
     pub(super) bounds: Tensor,
     /// (kept): where those that are kept stand among the candidates, best of a document first.
     best: Tensor,
-    /// Of any document as many are kept at most.
-    pub(super) most: usize,
+    /// Of the first documents, as far as no span in them has more before it than may be its antecedents; none when
+    /// learning.
+    pub(super) pairs: Pairs,
     /// (N): whether a token begins with a capital.
     pub(super) capitals: Tensor,
+}
+
+/// Each of the first kept spans with each that stands before it in its document, in text order of the former and then
+/// of the latter.
+pub(super) struct Pairs {
+    pub(super) anaphors: Tensor,    // (P): by place among the kept spans
+    pub(super) antecedents: Tensor, // (P)
+    /// How many each kept span is the former of, on the host.
+    pub(super) counts: Vec<usize>,
 }
 
 /// All spans up to a width, with their sentence, in text order.
@@ -60,6 +70,8 @@ pub(super) struct Limits {
     pub(super) share: f64,
     /// Or two fifths as many as it has tokens.
     pub(super) least: usize,
+    /// Antecedents of a span that are scored.
+    pub(super) antecedents: usize,
 }
 
 impl Limits {
@@ -113,6 +125,29 @@ fn text_grid(keys: &[i64], sentences: &[Range<usize>], width: usize) -> Vec<i64>
     grid
 }
 
+impl Pairs {
+    /// Of kept spans with so many before them in their document.
+    fn new(counts: Vec<usize>) -> Result<Self> {
+        let (mut anaphors, mut antecedents) = (Vec::new(), Vec::new());
+        for (at, &count) in counts.iter().enumerate() {
+            anaphors.extend(std::iter::repeat_n(at as i64, count));
+            antecedents.extend((at - count..at).map(|before| before as i64));
+        }
+        Ok(Self { anaphors: host(&anaphors)?, antecedents: host(&antecedents)?, counts })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.anaphors.size()[0] as usize
+    }
+
+    /// Those from `start` on, at most `size`: (P) both.
+    pub(super) fn part(&self, start: usize, size: usize) -> Result<[Tensor; 2]> {
+        let size = size.min(self.len() - start) as i64;
+        let part = |of: &Tensor| of.f_narrow(0, start as i64, size);
+        Ok([part(&self.anaphors)?, part(&self.antecedents)?])
+    }
+}
+
 impl Candidates {
     /// `spans` are those up to the width of `limits`; `gold` gives mentions their clusters.
     pub(super) fn new(
@@ -135,13 +170,14 @@ impl Candidates {
         let cluster = |(s, _): &(Span, usize)| Some(*gold?.get(s).unwrap_or(&NONE));
         let cluster: Vec<i64> = spans.iter().filter_map(cluster).collect();
         let (mut best, mut bounds): (Vec<i64>, Vec<i64>) = (Vec::new(), vec![0]);
-        let mut most = 0;
+        let (mut counts, mut is_short) = (Vec::new(), gold.is_none());
         for document in &x.documents {
             bounds.push(document.end as i64);
             let [start, end] = [document.start, document.end]
                 .map(|token| spans.partition_point(|(span, _)| span.first < token));
             let count = limits.kept(document.len(), end - start);
-            most = most.max(count);
+            is_short &= count <= limits.antecedents + 1;
+            counts.extend((0..count).take_while(|_| is_short));
             best.extend((start..start + count).map(|at| at as i64));
         }
         let mut all = Self {
@@ -155,7 +191,7 @@ impl Candidates {
             bounds: host(&bounds)?,
             capitals: host(&x.capitals)?,
             best: host(&best)?,
-            most,
+            pairs: Pairs::new(counts)?,
         };
         let Self {
             first,
@@ -168,10 +204,22 @@ impl Candidates {
             bounds,
             capitals,
             best,
-            ..
+            pairs: Pairs { anaphors, antecedents, .. },
         } = &mut all;
-        let tensors =
-            &mut [first, last, cluster, texts, keys, sentence, document, bounds, capitals, best];
+        let tensors = &mut [
+            first,
+            last,
+            cluster,
+            texts,
+            keys,
+            sentence,
+            document,
+            bounds,
+            capitals,
+            best,
+            anaphors,
+            antecedents,
+        ];
         upload_all(tensors, x.rows.device())?;
         Ok(all)
     }
@@ -199,7 +247,7 @@ mod tests {
     #[test]
     fn a_short_text_keeps_a_least_number_or_two_fifths_of_its_tokens() {
         let kept = |least, tokens, candidates| {
-            Limits { width: 4, share: 0.25, least }.kept(tokens, candidates)
+            Limits { width: 4, share: 0.25, least, antecedents: 0 }.kept(tokens, candidates)
         };
         assert_eq!([1, 3, 40, 1000].map(|tokens| kept(0, tokens, 4000)), [1, 1, 10, 250]);
         let least = [1, 3, 40, 125, 150, 200, 204, 1000].map(|tokens| kept(50, tokens, 4000));

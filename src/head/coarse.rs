@@ -13,7 +13,7 @@ use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
 use super::fast::{FastCoarse, linear};
-use super::kept_spans::{DISTANCES, Kept, distances};
+use super::kept_spans::{Anaphors, DISTANCES, Kept, distances};
 use crate::Result;
 use crate::cpu::values;
 use crate::params::Init;
@@ -30,25 +30,32 @@ pub(super) struct CoarseScorer {
     distance: Option<Tensor>, // (DISTANCES, projection)
 }
 
-/// Spans before each of some rows of kept spans, likely to be its antecedents.
+/// Kept spans, and spans before them that are likely to be their antecedents.
 pub(super) struct Antecedents {
-    /// (R, A): their places among the kept spans; the row's own for what cannot be one.
+    pub(super) anaphors: Anaphors,
+    /// (R, A) or (P): their places among the kept spans; the anaphor's own for what cannot be one.
     pub(super) index: Tensor,
-    /// (R, A): their coarse scores, `NEVER` for what cannot be one.
+    /// The same: their coarse scores, `NEVER` for what cannot be one.
     pub(super) scores: Tensor,
-    /// (R, A, p)
+    /// (R, A, p) or (P, p)
     pub(super) vectors: Tensor,
     /// The kept spans among which they were looked for.
     pub(super) columns: Range<usize>,
-    /// (R * A): their places among those.
+    /// (R, A) or (P): their places among those.
     places: Tensor,
 }
 
 impl Antecedents {
-    /// Their rows of what the columns have, (C, W): (R * A, W).
-    pub(super) fn rows(&self, of: &Tensor) -> Result<Tensor> {
-        Ok(of.f_index_select(0, &self.places)?)
+    /// Their rows of what the columns have, (C, W): (R, A, W) or (P, W).
+    pub(super) fn of(&self, columns: &Tensor) -> Result<Tensor> {
+        rows_at(columns, &self.places)
     }
+}
+
+/// The rows of a table, (C, W), at places of any shape, (...): (..., W).
+pub(super) fn rows_at(table: &Tensor, places: &Tensor) -> Result<Tensor> {
+    let shape = [places.size(), vec![-1]].concat();
+    Ok(table.f_index_select(0, &places.f_reshape([-1])?)?.f_view(shape.as_slice())?)
 }
 
 impl CoarseScorer {
@@ -82,94 +89,85 @@ impl CoarseScorer {
         Ok(self.weight.f_sum(Kind::Float)?.f_mul_scalar(0.0)?)
     }
 
-    /// How many spans of its document stand before a kept span at most, where these are no more than `count`.
-    pub(super) fn all_before(kept: &Kept, count: usize) -> Option<usize> {
-        let most = kept.most().saturating_sub(1).max(1);
-        (most <= count.min(WINDOW)).then_some(most)
-    }
-
-    /// The best antecedents of each of the kept spans `rows`, at most `count`. Where no document has more, they are all
-    /// before it, and no score is spent on spans of two documents.
-    pub(super) fn antecedents(
+    /// The best antecedents of each of the kept spans `rows`, at most `count`. None of them is in a pair.
+    pub(super) fn best(
         &self,
         kept: &Kept,
         rows: &Range<usize>,
         count: usize,
     ) -> Result<Antecedents> {
-        let all_before = Self::all_before(kept, count);
-        let start = rows.start.saturating_sub(all_before.unwrap_or(WINDOW));
+        let start = rows.start.saturating_sub(WINDOW).max(kept.paired());
         let (from, columns) = (start as i64, start..rows.end);
-        let part =
-            |rows: &Range<usize>| kept.vectors.f_narrow(0, rows.start as i64, rows.len() as i64);
-        let all = part(&columns)?; // (C, p)
-        let weighted = part(rows)?.f_matmul(&self.weight)?; // (R, p)
-        let at = |places: &Tensor| -> Result<Tensor> {
-            let (rows, count) = places.size2()?;
-            let vectors = all.f_index_select(0, &places.f_reshape([-1])?)?;
-            Ok(vectors.f_view([rows, count, -1])?)
-        };
+        let all = kept.vectors.f_narrow(0, from, columns.len() as i64)?; // (C, p)
+        let others = numbers(&columns, all.device())?.f_unsqueeze(0)?; // (1, C)
         let own = numbers(rows, all.device())?.f_unsqueeze(1)?; // (R, 1)
-        let (index, scores, places, vectors) = match all_before {
-            Some(most) => {
-                let back = numbers(&(1..most + 1), all.device())?;
-                let index = own.f_sub(&back)?; // (R, A)
-                let index = index.f_where_self(&index.f_ge(0)?, &own)?;
-                let places = index.f_sub_scalar(from)?;
-                let vectors = at(&places)?;
-                let product = vectors.f_matmul(&weighted.f_unsqueeze(2)?)?.f_squeeze_dim(2)?;
-                let scores = self.scores(kept, rows, &index, &product)?;
-                (index, scores, places, vectors)
-            }
-            None => {
-                let index = numbers(&columns, all.device())?.f_unsqueeze(0)?; // (1, C)
-                let product = weighted.f_matmul(&all.f_transpose(0, 1)?)?;
-                let scores = self.scores(kept, rows, &index, &product)?; // (R, C)
-                let count = columns.len().min(count) as i64;
-                let (_, places) = scores.detach().f_topk(count, 1, true, true)?; // (R, A)
-                let (index, vectors) = (places.f_add_scalar(from)?, at(&places)?);
-                (index, scores.f_gather(1, &places, false)?, places, vectors)
-            }
-        };
-        let index = index.f_where_self(&scores.f_gt(NEVER)?, &own)?;
-        Ok(Antecedents { index, scores, vectors, columns, places: places.f_reshape([-1])? })
+        let anaphors = Anaphors::Rows(rows.clone());
+        let product = anaphors
+            .made(&kept.vectors, |own| Ok(own.f_matmul(&self.weight)?))?
+            .f_squeeze_dim(1)?
+            .f_matmul(&all.f_transpose(0, 1)?)?;
+        let other_document =
+            anaphors.of(&kept.document)?.f_ne_tensor(&kept.at(&kept.document, &others)?)?;
+        let impossible = others.f_ge_tensor(&own)?.f_logical_or(&other_document)?; // (R, C)
+        let scores = self.scores(kept, &anaphors, &others, &product)?;
+        let scores = scores.f_masked_fill(&impossible, NEVER)?;
+        let count = columns.len().min(count) as i64;
+        let (_, places) = scores.detach().f_topk(count, 1, true, true)?; // (R, A)
+        let scores = scores.f_gather(1, &places, false)?;
+        let index = places.f_add_scalar(from)?.f_where_self(&scores.f_gt(NEVER)?, &own)?;
+        let vectors = rows_at(&all, &places)?;
+        Ok(Antecedents { anaphors, index, scores, vectors, columns, places })
     }
 
-    /// Scores of the kept spans `rows`, (R), with others, (R, A) or the same for all, (1, A): (R, A), `NEVER` for
-    /// what does not stand before in the same document. `product` is that of their vectors, `g_i W g_j`.
+    /// Each pair of kept spans `of`, (P) both, the later first: no score is spent on what cannot be one.
+    pub(super) fn of_pairs(&self, kept: &Kept, of: [Tensor; 2]) -> Result<Antecedents> {
+        let [anaphors, index] = of;
+        let anaphors = Anaphors::Pairs(anaphors);
+        let vectors = rows_at(&kept.vectors, &index)?; // (P, p)
+        let product = anaphors
+            .made(&kept.vectors, |own| Ok(own.f_matmul(&self.weight)?))?
+            .f_mul(&vectors)?
+            .f_sum_dim_intlist(-1, false, Kind::Float)?;
+        let scores = self.scores(kept, &anaphors, &index, &product)?;
+        let places = index.shallow_clone();
+        Ok(Antecedents { anaphors, index, scores, vectors, columns: 0..kept.len(), places })
+    }
+
+    /// Scores of kept spans with others, (R, A) or the same for all, (1, A): (R, A); or with one each, (P). `product`
+    /// is that of their vectors, `g_i W g_j`.
     fn scores(
         &self,
         kept: &Kept,
-        rows: &Range<usize>,
+        anaphors: &Anaphors,
         others: &Tensor,
         product: &Tensor,
     ) -> Result<Tensor> {
-        let own = |x: &Tensor| x.f_narrow(0, rows.start as i64, rows.len() as i64);
-        let both = |x: &Tensor| -> Result<[Tensor; 2]> {
-            Ok([own(x)?.f_unsqueeze(1)?, kept.at(x, others)?])
-        };
-        let equal = |ids: &Tensor| -> Result<Tensor> {
-            let [left, right] = both(ids)?;
-            Ok(left.f_eq_tensor(&right)?) // (R, A)
-        };
+        let both =
+            |x: &Tensor| -> Result<[Tensor; 2]> { Ok([anaphors.of(x)?, kept.at(x, others)?]) };
         let added = |ids: &Tensor, feature: i64| -> Result<Tensor> {
-            Ok(equal(ids)?.f_to_kind(Kind::Float)?.f_mul(&self.matches.f_get(feature)?)?)
+            let [own, other] = both(ids)?;
+            let equal = own.f_eq_tensor(&other)?.f_to_kind(Kind::Float)?;
+            Ok(equal.f_mul(&self.matches.f_get(feature)?)?)
         };
-        let impossible = others
-            .f_ge_tensor(&numbers(rows, others.device())?.f_unsqueeze(1)?)?
-            .f_logical_or(&equal(&kept.document)?.f_logical_not()?)?;
         let [own_scores, other_scores] = both(&kept.scores)?;
-        let mut scores = product
+        let scores = product
             .f_add(&own_scores)?
             .f_add(&other_scores)?
             .f_add(&added(&kept.texts, 0)?)?
             .f_add(&added(&kept.ends, 1)?)?;
-        if let Some(distance) = &self.distance {
-            let [left, right] = both(&kept.first)?;
-            let apart = distances(&left.f_sub(&right)?)?;
-            let of_distance = own(&kept.vectors)?.f_linear::<&Tensor>(distance, None)?; // (R, DISTANCES)
-            scores = scores.f_add(&of_distance.f_gather(1, &apart, false)?)?;
-        }
-        Ok(scores.f_masked_fill(&impossible, NEVER)?)
+        let Some(distance) = &self.distance else { return Ok(scores) };
+        let [own, other] = both(&kept.first)?;
+        let apart = distances(&own.f_sub(&other)?)?;
+        // (R, 1, DISTANCES) or (P, DISTANCES)
+        let of_distance =
+            anaphors.made(&kept.vectors, |own| Ok(own.f_linear::<&Tensor>(distance, None)?))?;
+        let of_distance = match anaphors {
+            Anaphors::Rows(_) => of_distance.f_squeeze_dim(1)?.f_gather(1, &apart, false)?,
+            Anaphors::Pairs(_) => {
+                of_distance.f_gather(1, &apart.f_unsqueeze(1)?, false)?.f_squeeze_dim(1)?
+            }
+        };
+        Ok(scores.f_add(&of_distance)?)
     }
 }
 
@@ -186,7 +184,7 @@ mod tests {
     use crate::transfer::download;
 
     #[test]
-    fn all_before_a_span_are_scored_as_those_that_are_chosen() {
+    fn pairs_are_scored_as_those_that_are_chosen() {
         tch::manual_seed(3);
         let random = |shape: &[i64]| Tensor::randn(shape, tch::kind::FLOAT_CPU);
         let scorer = CoarseScorer {
@@ -202,48 +200,64 @@ mod tests {
             keys: (0..40).map(|at| at * 7 % 5).collect(),
             capitals: vec![false; 40],
         };
-        let limits = Limits { width: 3, share: 0.5, least: 0 };
-        let spans = spans_up_to(limits.width, &x.sentences);
-        let candidates = Candidates::new(&x, &spans, limits, None).unwrap();
-        let best = candidates.best(&random(&[spans.len() as i64])).unwrap();
-        let kept = Kept::new(&candidates, &best, random(&[20, 6]), random(&[20])).unwrap();
-        // Of each row its antecedents and their scores, the best first.
-        let found = |rows: Range<usize>, count: usize| -> Vec<Vec<(i64, f32)>> {
-            let found = scorer.antecedents(&kept, &rows, count).unwrap();
-            let flat = found.index.reshape([-1]);
-            let vectors = kept.vectors.index_select(0, &flat);
-            let of_columns = found.rows(&kept.vectors.narrow(
-                0,
-                found.columns.start as i64,
-                found.columns.len() as i64,
-            ));
-            assert!(found.vectors.reshape([-1, 6]).equal(&of_columns.unwrap()));
-            let possible = found.scores.reshape([-1]).gt(NEVER).unsqueeze(1);
-            let apart = (found.vectors.reshape([-1, 6]) - vectors) * possible;
-            assert_eq!(f64::try_from(apart.abs().max()).unwrap(), 0.0);
-            let index = download::<i64>(&found.index).unwrap();
-            let scores = download::<f32>(&found.scores).unwrap();
-            let antecedents = index.len() / rows.len();
-            let pairs: Vec<(i64, f32)> = index.into_iter().zip(scores).collect();
-            let of_row = |(row, pairs): (usize, &[(i64, f32)])| {
-                let mut pairs: Vec<_> =
-                    pairs.iter().copied().filter(|(other, _)| *other != row as i64).collect();
-                pairs.sort_by(|a, b| b.1.total_cmp(&a.1));
-                pairs
-            };
-            rows.zip(pairs.chunks(antecedents)).map(of_row).collect()
+        let candidates = |antecedents| {
+            let limits = Limits { width: 3, share: 0.5, least: 0, antecedents };
+            let spans = spans_up_to(limits.width, &x.sentences);
+            Candidates::new(&x, &spans, limits, None).unwrap()
         };
-        assert_eq!(CoarseScorer::all_before(&kept, 10), Some(10));
-        let all = found(0..20, 10);
-        let counts: Vec<usize> = all.iter().map(Vec::len).collect();
-        assert_eq!(counts, [(0..8).collect::<Vec<_>>(), vec![0], (0..11).collect()].concat());
-        assert_eq!(found(6..13, 10), all[6..13]);
-        // One too few for that.
-        assert_eq!(CoarseScorer::all_before(&kept, 9), None);
-        for (best, all) in found(0..20, 9).iter().zip(&all) {
-            assert_eq!(best.len(), all.len().min(9));
-            for (best, other) in best.iter().zip(all) {
-                assert!(best.0 == other.0 && (best.1 - other.1).abs() < 1e-5, "{best:?} {other:?}");
+        let [some, candidates, none] = [9, 10, 6].map(candidates);
+        let best = candidates.best(&random(&[candidates.first.size()[0]])).unwrap();
+        let (vectors, scores) = (random(&[20, 6]), random(&[20]));
+        let [some, kept, none] = [&some, &candidates, &none].map(|candidates| {
+            let (vectors, scores) = (vectors.shallow_clone(), scores.shallow_clone());
+            Kept::new(candidates, &best, vectors, scores).unwrap()
+        });
+        assert_eq!([&some, &kept, &none].map(Kept::paired), [9, 20, 0]);
+        // Of each row its antecedents and their scores, the best first.
+        let sorted = |mut of_row: Vec<(i64, f32)>| {
+            of_row.sort_by(|a, b| b.1.total_cmp(&a.1));
+            of_row
+        };
+        let with_scores = |found: &Antecedents| -> Vec<(i64, f32)> {
+            let index = download::<i64>(&found.index).unwrap();
+            index.into_iter().zip(download::<f32>(&found.scores).unwrap()).collect()
+        };
+        let check_vectors = |found: &Antecedents| {
+            let (start, count) = (found.columns.start as i64, found.columns.len() as i64);
+            let of_columns = found.of(&kept.vectors.narrow(0, start, count)).unwrap();
+            assert!(found.vectors.equal(&of_columns));
+            let possible = found.scores.gt(NEVER).unsqueeze(-1);
+            let own = rows_at(&kept.vectors, &found.index).unwrap();
+            let apart = (&found.vectors - own) * possible;
+            assert_eq!(f64::try_from(apart.abs().max()).unwrap(), 0.0);
+        };
+        let chosen = |kept: &Kept, rows: Range<usize>, count: usize| -> Vec<Vec<(i64, f32)>> {
+            let found = scorer.best(kept, &rows, count).unwrap();
+            check_vectors(&found);
+            let of_row = |(row, pairs): (usize, &[(i64, f32)])| {
+                sorted(pairs.iter().copied().filter(|(other, _)| *other != row as i64).collect())
+            };
+            let pairs = with_scores(&found);
+            rows.clone().zip(pairs.chunks(pairs.len() / rows.len())).map(of_row).collect()
+        };
+        let pairs = &candidates.pairs;
+        let before = [(0..8).collect::<Vec<_>>(), vec![0], (0..11).collect()].concat();
+        assert_eq!(pairs.counts, before);
+        let of = [&pairs.anaphors, &pairs.antecedents].map(Tensor::shallow_clone);
+        let found = scorer.of_pairs(&kept, of).unwrap();
+        check_vectors(&found);
+        let mut flat = with_scores(&found).into_iter();
+        let all: Vec<_> = before.iter().map(|&n| sorted(flat.by_ref().take(n).collect())).collect();
+        assert!(flat.next().is_none());
+        for (kept, rows, count) in
+            [(&none, 0..20, 20), (&none, 6..13, 10), (&none, 0..20, 9), (&some, 9..20, 10)]
+        {
+            for (best, all) in chosen(kept, rows.clone(), count).iter().zip(&all[rows]) {
+                assert_eq!(best.len(), all.len().min(count));
+                for (best, other) in best.iter().zip(all) {
+                    let apart = (best.1 - other.1).abs();
+                    assert!(best.0 == other.0 && apart < 1e-5, "{best:?} {other:?}");
+                }
             }
         }
     }

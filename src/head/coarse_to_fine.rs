@@ -22,7 +22,7 @@ use tch::{Kind, Tensor};
 
 use super::DocumentInput;
 use super::candidates::{Candidates, Limits, NONE, spans_up_to, text_numbers};
-use super::coarse::{CoarseScorer, NEVER, WINDOW, numbers};
+use super::coarse::{Antecedents, CoarseScorer, NEVER, WINDOW, numbers, rows_at};
 use super::fast::{FastCoreference, FastKept, linear};
 use super::kept_spans::{DISTANCES, Kept, MATCHES, NAME_MATCHES, SENTENCES, pair_features};
 use super::scorer::Scorer;
@@ -44,9 +44,11 @@ const FAST_ROWS: usize = 128;
 /// Candidate spans scored at a time when annotating.
 const CANDIDATES: usize = 8192;
 /// And on a GPU, which has more memory and does every operation in one go.
-const GPU_CANDIDATES: usize = 1 << 17;
-/// Pairs scored there at a time, of short documents.
-const GPU_PAIRS: usize = 1 << 18;
+const GPU_CANDIDATES: usize = 1 << 16;
+/// Pairs scored at a time, of short documents.
+const PAIRS: usize = 1 << 14;
+/// And on a GPU.
+const GPU_PAIRS: usize = 1 << 16;
 
 /// A coreference head; see the module.
 #[derive(Debug)]
@@ -63,14 +65,6 @@ pub struct CoarseToFine {
     fine: Scorer,           // hidden -> 1
     config: MentionRankingConfig,
     fast: Option<Box<FastCoreference>>,
-}
-
-/// Scores of some rows of kept spans against their antecedents.
-struct Block {
-    /// (rows, 1 + antecedents); column 0 is "none".
-    scores: Tensor,
-    /// (rows, antecedents): by index into the kept spans; impossible ones are their own row.
-    antecedents: Tensor,
 }
 
 impl CoarseToFine {
@@ -152,8 +146,9 @@ impl CoarseToFine {
         let mut loss = Tensor::f_zeros([], (Kind::Float, x.rows.device()))?;
         for start in (0..kept.len()).step_by(ROWS) {
             let rows = start..kept.len().min(start + ROWS);
-            let block = self.block(&kept, rows.clone(), true)?;
-            loss = loss.f_add(&antecedent_loss(&block, rows, &kept.cluster)?)?;
+            let antecedents = self.coarse.best(&kept, &rows, self.config.max_antecedents)?;
+            let scores = self.scores(&kept, &antecedents, true)?;
+            loss = loss.f_add(&antecedent_loss(&scores, &antecedents.index, &rows, &kept)?)?;
         }
         if self.config.singletons {
             loss = loss.f_add(&scores.f_binary_cross_entropy_with_logits::<Tensor>(
@@ -218,29 +213,40 @@ impl CoarseToFine {
             starts.map(|at| vectors(&first, &last, at)).collect::<Result<_>>()?;
         let kept = Kept::new(&candidates, &index, Tensor::f_cat(&kept_vectors, 0)?, scores)?;
 
-        // All at once where that changes no window.
-        let height = match CoarseScorer::all_before(&kept, self.config.max_antecedents) {
-            Some(count) if on_gpu => GPU_PAIRS.div_ceil(count),
-            None if on_gpu && kept.len() <= WINDOW => WINDOW,
-            _ => ROWS,
-        };
-        let mut found = vec![index.shallow_clone(), kept.scores.shallow_clone()];
-        for start in (0..kept.len()).step_by(height) {
+        let mut found = vec![index, kept.scores.shallow_clone()];
+        let (pairs, paired) = (&candidates.pairs, kept.paired());
+        let size = if on_gpu { GPU_PAIRS } else { PAIRS };
+        for start in (0..pairs.len()).step_by(size) {
             cancel.check()?;
-            let block = self.block(&kept, start..kept.len().min(start + height), false)?;
-            found.extend([block.antecedents, block.scores]);
+            let antecedents = self.coarse.of_pairs(&kept, pairs.part(start, size)?)?;
+            found.push(self.scores(&kept, &antecedents, false)?);
+        }
+        let blocks = found.len();
+        for start in (paired..kept.len()).step_by(ROWS) {
+            cancel.check()?;
+            let rows = start..kept.len().min(start + ROWS);
+            let antecedents = self.coarse.best(&kept, &rows, self.config.max_antecedents)?;
+            let scores = self.scores(&kept, &antecedents, false)?;
+            found.extend([antecedents.index, scores]);
         }
         // As doubles, which hold places exactly.
         let found: Vec<Vec<f64>> = download_list(&found)?;
         let kept: Vec<Span> = found[0].iter().map(|&at| spans[at as usize].0).collect();
         let floats = |scores: &[f64]| scores.iter().map(|&s| s as f32).collect::<Vec<f32>>();
+        let none = self.config.none_score;
         let mut clustering = Clustering::new(&kept).with_names(names, &x.keys);
-        for (start, block) in (0..kept.len()).step_by(height).zip(found[2..].chunks(2)) {
-            let rows = kept.len().min(start + height) - start;
+        let mut scores = found[2..blocks].iter().flatten().map(|&score| score as f32);
+        for (at, &count) in pairs.counts.iter().enumerate() {
+            let scores: Vec<f32> = scores.by_ref().take(count).collect();
+            let antecedents: Vec<i64> = (at - count..at).map(|before| before as i64).collect();
+            clustering.vote(&scores, &antecedents, none);
+        }
+        for (start, block) in (paired..kept.len()).step_by(ROWS).zip(found[blocks..].chunks(2)) {
+            let rows = kept.len().min(start + ROWS) - start;
             let width = block[0].len() / rows;
-            for (antecedents, scores) in block[0].chunks(width).zip(block[1].chunks(width + 1)) {
+            for (antecedents, scores) in block[0].chunks(width).zip(block[1].chunks(width)) {
                 let antecedents: Vec<i64> = antecedents.iter().map(|&a| a as i64).collect();
-                clustering.vote(&floats(&scores[1..]), &antecedents, self.config.none_score);
+                clustering.vote(&floats(scores), &antecedents, none);
             }
         }
         Ok(self.with_singletons(clustering.groups(), &kept, &floats(&found[1])))
@@ -325,8 +331,14 @@ impl CoarseToFine {
     }
 
     fn limits(&self) -> Limits {
-        let MentionRankingConfig { max_span_width, spans_per_word, min_spans, .. } = self.config;
-        Limits { width: max_span_width, share: spans_per_word, least: min_spans }
+        let MentionRankingConfig {
+            max_span_width: width,
+            spans_per_word: share,
+            min_spans: least,
+            max_antecedents: antecedents,
+            ..
+        } = self.config;
+        Limits { width, share, least, antecedents }
     }
 
     /// Indices of the best candidates by their scores, in text order.
@@ -338,49 +350,48 @@ impl CoarseToFine {
         order
     }
 
-    /// Finds and scores the antecedents of the kept spans `rows`.
-    fn block(&self, kept: &Kept, rows: Range<usize>, train: bool) -> Result<Block> {
-        let found = self.coarse.antecedents(kept, &rows, self.config.max_antecedents)?;
-        let (height, count) = found.index.size2()?;
-        let at =
-            |rows: &Range<usize>| kept.vectors.f_narrow(0, rows.start as i64, rows.len() as i64);
-        let (row_vectors, column_vectors) = (at(&rows)?, at(&found.columns)?); // (R, p), (C, p)
-        let features = self.features(kept, rows, &found.index)?;
-        let right = found.rows(&column_vectors.f_linear::<&Tensor>(&self.right, None)?)?;
-        let hidden = row_vectors
-            .f_unsqueeze(1)?
-            .f_mul(&found.vectors)?
-            .f_linear::<&Tensor>(&self.product, None)? // (R, A, hidden)
-            .f_add(&row_vectors.f_linear(&self.left.0, Some(&self.left.1))?.f_unsqueeze(1)?)?
-            .f_add(&right.f_add(&features)?.f_view([height, count, -1])?)?
+    /// Scores of kept spans with their antecedents, (R, A) or (P).
+    fn scores(&self, kept: &Kept, found: &Antecedents, train: bool) -> Result<Tensor> {
+        let Antecedents { anaphors, columns, vectors, .. } = found;
+        let columns = kept.vectors.f_narrow(0, columns.start as i64, columns.len() as i64)?; // (C, p)
+        let left = |own: &Tensor| Ok(own.f_linear(&self.left.0, Some(&self.left.1))?);
+        let right = columns.f_linear::<&Tensor>(&self.right, None)?;
+        let hidden = anaphors
+            .of(&kept.vectors)?
+            .f_mul(vectors)?
+            .f_linear::<&Tensor>(&self.product, None)? // (R, A, hidden) or (P, hidden)
+            .f_add(&anaphors.made(&kept.vectors, left)?)?
+            .f_add(&found.of(&right)?.f_add(&self.features(kept, found)?)?)?
             .f_relu()?;
-        let fine = self.fine.score(&hidden, self.config.feedforward_dropout, train)?; // (R, A)
-        let none = Tensor::f_zeros([height, 1], (Kind::Float, kept.vectors.device()))?;
-        let scores = Tensor::f_cat(&[none, found.scores.f_add(&fine)?], 1)?;
-        Ok(Block { scores, antecedents: found.index })
+        let fine = self.fine.score(&hidden, self.config.feedforward_dropout, train)?;
+        Ok(found.scores.f_add(&fine)?)
     }
 
-    /// Distance and match embeddings of each row with each of its antecedents, (R * A, hidden).
-    fn features(&self, kept: &Kept, rows: Range<usize>, antecedents: &Tensor) -> Result<Tensor> {
-        let features = kept.features(rows, antecedents, self.config.names)?;
+    /// Distance and match embeddings of them, (R, A, hidden) or (P, hidden).
+    fn features(&self, kept: &Kept, found: &Antecedents) -> Result<Tensor> {
+        let features = kept.features(&found.anaphors, &found.index, self.config.names)?;
         let tables = [&self.distance, &self.sentences, &self.matches];
-        let of = |at: usize| tables[at].f_index_select(0, &features[at].f_reshape([-1])?);
+        let of = |at: usize| rows_at(tables[at], &features[at]);
         Ok(of(0)?.f_add(&of(1)?)?.f_add(&of(2)?)?)
     }
 }
 
 /// Summed over rows: `-log sum_{gold j} e^{s(i, j)} / sum_j e^{s(i, j)}`; rows without a gold
-/// antecedent among the scored ones have "none" as their gold. `cluster` (kept) is [`NONE`] for no
-/// mention.
-fn antecedent_loss(block: &Block, rows: Range<usize>, cluster: &Tensor) -> Result<Tensor> {
-    let antecedents = &block.antecedents; // (R, A)
-    let own = cluster.f_narrow(0, rows.start as i64, rows.len() as i64)?.f_unsqueeze(1)?; // (R, 1)
-    let theirs = cluster.f_index_select(0, &antecedents.f_view([-1])?)?.f_view_as(antecedents)?;
+/// antecedent among the scored ones, (R, A), have "none" as their gold.
+fn antecedent_loss(
+    scores: &Tensor,
+    antecedents: &Tensor,
+    rows: &Range<usize>,
+    kept: &Kept,
+) -> Result<Tensor> {
+    let own = kept.cluster.f_narrow(0, rows.start as i64, rows.len() as i64)?.f_unsqueeze(1)?; // (R, 1)
     let right = antecedents
-        .f_lt_tensor(&numbers(&rows, antecedents.device())?.f_unsqueeze(1)?)?
+        .f_lt_tensor(&numbers(rows, antecedents.device())?.f_unsqueeze(1)?)?
         .f_logical_and(&own.f_ne(NONE)?)?
-        .f_logical_and(&own.f_eq_tensor(&theirs)?)?;
+        .f_logical_and(&own.f_eq_tensor(&kept.at(&kept.cluster, antecedents)?)?)?;
+    let none = Tensor::f_zeros([rows.len() as i64, 1], (Kind::Float, scores.device()))?;
+    let scores = Tensor::f_cat(&[&none, scores], 1)?; // (R, 1 + A)
     let wrong = Tensor::f_cat(&[right.f_any_dim(1, true)?, right.f_logical_not()?], 1)?;
-    let gold = block.scores.f_masked_fill(&wrong, NEVER)?.f_logsumexp(1, false)?;
-    Ok(block.scores.f_logsumexp(1, false)?.f_sub(&gold)?.f_sum(Kind::Float)?)
+    let gold = scores.f_masked_fill(&wrong, NEVER)?.f_logsumexp(1, false)?;
+    Ok(scores.f_logsumexp(1, false)?.f_sub(&gold)?.f_sum(Kind::Float)?)
 }

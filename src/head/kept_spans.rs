@@ -36,6 +36,35 @@ pub(super) struct Kept<'a> {
     candidates: &'a Candidates,
 }
 
+/// Kept spans whose antecedents are looked for.
+pub(super) enum Anaphors {
+    /// Each with a row of others.
+    Rows(Range<usize>),
+    /// (P): each with one other, by place among the kept spans.
+    Pairs(Tensor),
+}
+
+impl Anaphors {
+    /// What they have `of` (kept, ...), beside what the others have: (R, 1, ...) or (P, ...).
+    pub(super) fn of(&self, of: &Tensor) -> Result<Tensor> {
+        self.made(of, |own| Ok(own.shallow_clone()))
+    }
+
+    /// What is made of that, once for each span.
+    pub(super) fn made(
+        &self,
+        of: &Tensor,
+        make: impl FnOnce(&Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        Ok(match self {
+            Self::Rows(rows) => {
+                make(&of.f_narrow(0, rows.start as i64, rows.len() as i64)?)?.f_unsqueeze(1)?
+            }
+            Self::Pairs(places) => make(of)?.f_index_select(0, places)?,
+        })
+    }
+}
+
 impl<'a> Kept<'a> {
     /// `index` (kept) says which candidates.
     pub(super) fn new(
@@ -74,9 +103,9 @@ impl<'a> Kept<'a> {
         self.first.size()[0] as usize
     }
 
-    /// Of any document as many are kept at most.
-    pub(super) fn most(&self) -> usize {
-        self.candidates.most
+    /// How many of the first are in [`Pairs`](super::candidates::Pairs).
+    pub(super) fn paired(&self) -> usize {
+        self.candidates.pairs.counts.len()
     }
 
     /// What the kept spans `index`, of any shape, have `of` (kept).
@@ -84,17 +113,15 @@ impl<'a> Kept<'a> {
         Ok(of.f_index_select(0, &index.f_reshape([-1])?)?.f_view_as(index)?)
     }
 
-    /// [`pair_features`] of the kept spans `rows` with `others` (R, A), earlier ones or themselves:
-    /// three of (R, A).
+    /// [`pair_features`] of kept spans with `others`, (R, A) or (P), earlier ones or themselves: three as `others`.
     pub(super) fn features(
         &self,
-        rows: Range<usize>,
+        anaphors: &Anaphors,
         others: &Tensor,
         names: bool,
     ) -> Result<[Tensor; 3]> {
         let both = |of: &Tensor| -> Result<[Tensor; 2]> {
-            let own = of.f_narrow(0, rows.start as i64, rows.len() as i64)?.f_unsqueeze(1)?;
-            Ok([own, self.at(of, others)?]) // (R, 1), (R, A)
+            Ok([anaphors.of(of)?, self.at(of, others)?]) // (R, 1), (R, A) or both (P)
         };
         let equal = |of: &Tensor| -> Result<Tensor> {
             let [own, other] = both(of)?;
@@ -121,19 +148,19 @@ impl<'a> Kept<'a> {
         Ok([distances(&first.f_sub(&other_first)?)?, sentences, matches])
     }
 
-    /// Whether the tokens of one stand in the other, side by side: (R, A).
+    /// Whether the tokens of one stand in the other, side by side: (R, A) or (P).
     fn inside(&self, both: &impl Fn(&Tensor) -> Result<[Tensor; 2]>) -> Result<Tensor> {
         let texts = &self.candidates.texts;
         let width = texts.size()[1];
         let ([first, other_first], [last, other_last]) = (both(&self.first)?, both(&self.last)?);
         let [text, other_text] = both(&self.texts)?;
         let (size, other_size) = (last.f_sub(&first)?, other_last.f_sub(&other_first)?);
-        let longer = size.f_ge_tensor(&other_size)?; // (R, A)
+        let longer = size.f_ge_tensor(&other_size)?;
         let long = |own: &Tensor, other: &Tensor| own.f_where_self(&longer, other);
         let short = |own: &Tensor, other: &Tensor| other.f_where_self(&longer, own);
         let (size, text) = (short(&size, &other_size)?, short(&text, &other_text)?);
         let steps = Tensor::f_arange(width, (Kind::Int64, first.device()))?;
-        let begin = long(&first, &other_first)?.f_unsqueeze(-1)?.f_add(&steps)?; // (R, A, W)
+        let begin = long(&first, &other_first)?.f_unsqueeze(-1)?.f_add(&steps)?; // (R, A, W) or (P, W)
         let fits = begin
             .f_add(&size.f_unsqueeze(-1)?)?
             .f_le_tensor(&long(&last, &other_last)?.f_unsqueeze(-1)?)?;
@@ -199,7 +226,7 @@ mod tests {
         let rows = Tensor::zeros([60, 1], tch::kind::FLOAT_CPU);
         let documents = vec![0..31, 31..60];
         let x = DocumentInput { rows, sentences, documents, keys, capitals };
-        let limits = Limits { width: 4, share: 0.3, least: 0 };
+        let limits = Limits { width: 4, share: 0.3, least: 0, antecedents: 0 };
         let spans = spans_up_to(limits.width, &x.sentences);
         let candidates = Candidates::new(&x, &spans, limits, None).unwrap();
         // Every third, and each of them with all up to itself.
@@ -215,8 +242,12 @@ mod tests {
             for row in 0..kept.len() {
                 let others: Vec<i64> = (0..=row as i64).collect();
                 let others = host(&others).unwrap().view([1, -1]);
-                let features = on_device.features(row..row + 1, &others, names).unwrap();
+                let rows = Anaphors::Rows(row..row + 1);
+                let features = on_device.features(&rows, &others, names).unwrap();
                 let features = features.map(|f| download::<i64>(&f).unwrap());
+                let pairs = Anaphors::Pairs(others.reshape([-1]).full_like(row as i64));
+                let of_pairs = on_device.features(&pairs, &others.reshape([-1]), names).unwrap();
+                assert_eq!(of_pairs.map(|f| download::<i64>(&f).unwrap()), features);
                 for other in 0..=row {
                     let capitals = names.then_some(&x.capitals[..]);
                     let own = pair_features(&x.keys, capitals, kept[row], kept[other]);

@@ -22,7 +22,7 @@ const CPU_BATCH: (usize, usize) = (64, 2048);
 /// And where there is more to fill.
 const GPU_BATCH: (usize, usize) = (512, 16_384);
 /// Tokens of the documents that are worked on together: bounds memory.
-const MAX_GROUP_TOKENS: usize = 16_384;
+pub(super) const MAX_GROUP_TOKENS: usize = 16_384;
 
 /// How to annotate.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use std::slice;
 use tch::Tensor;
 
 use super::Network;
-use super::annotate::{AnnotateOptions, Found};
+use super::annotate::{AnnotateOptions, Found, MAX_GROUP_TOKENS};
 use super::passages::{document_input, sequence_rows, words};
 use crate::config::NamesConfig;
 use crate::feature::Example;
@@ -16,6 +16,8 @@ use crate::{Cancel, Document, Result, Span};
 
 /// Tokens of the documents that are read as one.
 const TOKENS_TOGETHER: usize = 8192;
+/// And on a GPU, which takes the same time for few and for more: all that are worked on together.
+const GPU_TOKENS_TOGETHER: usize = MAX_GROUP_TOKENS;
 
 impl Network {
     /// Makes names agree unless tasks are independent, then runs the heads that read documents.
@@ -39,6 +41,8 @@ impl Network {
         }
         let mut all: Vec<(&Document, &mut Found)> =
             docs.iter().copied().zip(found).filter(|(doc, _)| !doc.tokens.is_empty()).collect();
+        // Short ones first: coreference scores no more than the pairs of their spans as far as no long one comes.
+        all.sort_by_key(|(doc, _)| doc.tokens.len());
         let mut rest = all.as_mut_slice();
         while !rest.is_empty() {
             let (some, others) = rest.split_at_mut(self.together(rest));
@@ -63,10 +67,11 @@ impl Network {
         if self.is_fast {
             return 1;
         }
+        let most = if self.device.is_cuda() { GPU_TOKENS_TOGETHER } else { TOKENS_TOGETHER };
         let mut tokens = 0;
         let fits = |(doc, _): &&(&Document, &mut Found)| {
             tokens += doc.tokens.len();
-            tokens <= TOKENS_TOGETHER
+            tokens <= most
         };
         docs.iter().take_while(fits).count().max(1)
     }
