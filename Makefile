@@ -24,7 +24,7 @@ PACK = TARGET='$(TARGET)' PYTHON='$(PYTHON)' CARGO='$(CARGO)'
 PACKAGES = $(dir $(TARGET))dist
 
 .PHONY: help setup build demo test test-rust test-scripts test-docs test-install test-abi test-dist test-deb test-cpp \
-	test-examples test-go test-python install uninstall dist deb abi docs fmt lint header model base bench clean
+	test-gpu test-examples test-go test-python install uninstall dist deb abi docs fmt lint header model base bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -53,7 +53,7 @@ demo: $(TARGET)/c/annotate ## annotate a paragraph from a C program
 	@$< examples/demo.txt >$(TARGET)/c/demo.json
 	@$(PYTHON) scripts/show.py <$(TARGET)/c/demo.json
 
-test: test-scripts test-docs test-abi test-install test-dist test-cpp test-examples test-go test-python test-rust ## run all tests
+test: test-scripts test-docs test-abi test-install test-dist test-cpp test-examples test-go test-python test-gpu test-rust ## run all tests
 
 test-rust: setup
 	$(CARGO) test --release --locked
@@ -90,6 +90,9 @@ test-go: build
 
 test-python: build
 	TARGET=$(TARGET) PYTHON=$(PYTHON) tests/python.sh
+
+test-gpu: build
+	TARGET=$(TARGET) CARGO='$(CARGO)' tests/pretend_gpu.sh
 
 # Root may lack the cargo of the user who built: what is there is installed then.
 install: $(if $(shell command -v $(CARGO)),build) ## install below PREFIX

@@ -9,7 +9,7 @@ use std::thread;
 
 use common::toy;
 use hmtl::data::{Dataset, Format, ReadOptions};
-use hmtl::model::{AnnotateOptions, Compute, LoadOptions};
+use hmtl::model::{AnnotateOptions, Compute, LoadOptions, Precision};
 use hmtl::train::{RunConfig, Setup};
 use hmtl::{Cancel, Document, Model, Span, device};
 use serde_json::json;
@@ -180,6 +180,41 @@ fn every_head_learns_and_goes_on_on_a_cpu() {
     for task in ["ner", "emd", "tokens", "relation", "ranking", "coref"] {
         let score = toy::dev_score(&mut resumed, task);
         assert!(score > 0.9, "{task} {score} after going on elsewhere");
+    }
+}
+
+#[test]
+fn every_kind_of_contextual_embedder_learns_and_gives_what_it_gives_on_a_cpu() {
+    if !gpu() {
+        return;
+    }
+    let transformer = json!({"type": "transformer", "mix": true});
+    let kinds = [
+        (&transformer, "transformer/bert"),
+        (&transformer, "transformer/roberta"),
+        (&transformer, "transformer/modernbert"),
+        (&json!({"type": "elmo"}), "elmo"),
+    ];
+    for (context, data) in kinds {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = toy::run(dir.path());
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(data);
+        config["vocabulary"] = json!({context["type"].as_str().unwrap(): folder});
+        config["model"]["embedding"] = json!({"context": context});
+        let config = RunConfig::from_json(&config.to_string()).unwrap();
+        let mut trainer = Setup::new(config, Device::Cuda(0)).unwrap().build().unwrap();
+        let losses: Vec<f64> =
+            toy::steps(&mut trainer, 200).into_iter().map(|(_, loss)| loss).collect();
+        assert!(losses.iter().all(|loss| loss.is_finite()), "{data}: {losses:?}");
+        let model = dir.path().join("model");
+        trainer.model().unwrap().save(&model, Precision::Float32).unwrap();
+        println!("{data}");
+        let docs: Vec<Document> = (0..6).map(toy::document).collect();
+        compare(&model, &docs);
+        let [float, half] = [Compute::Float32, Compute::Bf16]
+            .map(|compute| annotate(&load(&model, "cuda", compute), &docs));
+        let (_, _, mean) = agreement(&float, &half);
+        assert!(mean < 0.05, "{data}: {mean} apart");
     }
 }
 

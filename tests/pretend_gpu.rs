@@ -1,0 +1,176 @@
+//! What is asked of a GPU, counted by one that is none: tests/pretend_gpu.sh makes it and runs this.
+
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
+
+use hmtl::model::{AnnotateOptions, LoadOptions};
+use hmtl::{Cancel, Model, device};
+use serde::Deserialize;
+use tch::Tensor;
+
+/// Of one device: one test at a time.
+static DEVICE: Mutex<()> = Mutex::new(());
+
+/// What a device counted.
+#[derive(Debug, Deserialize)]
+struct Counted {
+    /// Copies to the device, and those of them that are not from pinned memory.
+    up: usize,
+    up_unpinned: usize,
+    down: usize,
+    /// The most that were in use.
+    bytes: usize,
+    /// By operation.
+    kernels: BTreeMap<String, usize>,
+}
+
+impl Counted {
+    /// Kernels but for those of LSTMs, which are as many as the longest text of a batch has tokens.
+    fn operations(&self) -> usize {
+        self.kernels.iter().filter(|(name, _)| *name != "aten::lstm").map(|(_, n)| n).sum()
+    }
+}
+
+struct Pretended {
+    begin: unsafe extern "C" fn(),
+    counted: unsafe extern "C" fn() -> *const c_char,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Pretended {
+    /// The device, or `None`, saying so loudly.
+    fn new() -> Option<Self> {
+        let alone = DEVICE.lock().unwrap_or_else(|e| e.into_inner());
+        device::init().unwrap();
+        let folder = std::env::var_os("HMTL_CUDA").map(PathBuf::from).unwrap_or_default();
+        let library = folder.join("libtorch_cuda.so");
+        let library = CString::new(library.to_str().unwrap()).unwrap();
+        // SAFETY: a lookup among the loaded libraries.
+        let symbol = |name: &CStr| unsafe {
+            let library = libc::dlopen(library.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD);
+            (!library.is_null()).then(|| libc::dlsym(library, name.as_ptr()))
+        };
+        let symbols = [symbol(c"pretend_gpu_begin"), symbol(c"pretend_gpu_counted")];
+        let [Some(begin), Some(counted)] = symbols.map(|s| s.filter(|s| !s.is_null())) else {
+            eprintln!("SKIPPED: needs the GPU of tests/pretend_gpu.sh, which is not here");
+            return None;
+        };
+        type Counted = unsafe extern "C" fn() -> *const c_char;
+        // SAFETY: defined so in tests/pretend_gpu/ledger.cpp.
+        let (begin, counted) = unsafe {
+            (
+                std::mem::transmute::<*mut c_void, unsafe extern "C" fn()>(begin),
+                std::mem::transmute::<*mut c_void, Counted>(counted),
+            )
+        };
+        Some(Self { begin, counted, _alone: alone })
+    }
+
+    fn count<T>(&self, work: impl FnOnce() -> T) -> (T, Counted) {
+        // SAFETY: they take nothing; the string is copied before the next call.
+        unsafe { (self.begin)() };
+        let made = work();
+        let counted = unsafe { CStr::from_ptr((self.counted)()) };
+        (made, serde_json::from_slice(counted.to_bytes()).unwrap())
+    }
+}
+
+fn model() -> Model {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/default");
+    Model::load(&dir, &LoadOptions { device: "cuda".into(), ..LoadOptions::default() }).unwrap()
+}
+
+/// So many sentences, all of some dozen tokens.
+fn sentences(count: usize) -> Vec<String> {
+    let cities = ["Oslo", "Lyon", "Graz", "Turin"];
+    let of = |at| {
+        format!(
+            "Maria Keller founded Nordlicht in {}, and she sold it in 1{at:03}.",
+            cities[at % 4]
+        )
+    };
+    (0..count).map(of).collect()
+}
+
+fn annotate(model: &Model, texts: &[String], tasks: &[&str]) {
+    let tasks = (!tasks.is_empty()).then(|| tasks.iter().map(|t| (*t).to_owned()).collect());
+    let options = AnnotateOptions { tasks, ..AnnotateOptions::default() };
+    let docs = model.annotate_batch(texts, &options, &Cancel::new()).unwrap();
+    assert!(docs.iter().any(|doc| !doc.mentions.is_empty()));
+}
+
+#[test]
+fn no_more_is_started_for_many_short_texts_than_for_few() {
+    let Some(device) = Pretended::new() else { return };
+    let model = model();
+    let [few, many] =
+        [40, 400].map(|count| device.count(|| annotate(&model, &sentences(count), &[])).1);
+    let (few, many) = (few.operations(), many.operations());
+    println!("{few} and {many}");
+    assert!(few > 100 && many < few + few / 10, "{few} for forty, {many} for four hundred");
+}
+
+#[test]
+fn only_what_is_said_to_cross_does_and_from_pinned_memory() {
+    let Some(device) = Pretended::new() else { return };
+    let model = model();
+    // As src/model/crossings.rs has it.
+    let tasks = [("ner", 1, 1), ("emd", 2, 3), ("coref", 2, 2), ("relation", 3, 3)];
+    for (task, up, down) in tasks {
+        for count in [1, 40] {
+            let ((), counted) = device.count(|| annotate(&model, &sentences(count), &[task]));
+            let found = (counted.up, counted.up_unpinned, counted.down);
+            assert_eq!(found, (up, 0, down), "{task} of {count}");
+        }
+    }
+}
+
+#[test]
+fn memory_does_not_grow_with_the_number_of_texts() {
+    let Some(device) = Pretended::new() else { return };
+    let model = model();
+    let [some, more] = [1500, 3000].map(|count| {
+        let ((), counted) = device.count(|| annotate(&model, &sentences(count), &[]));
+        counted.bytes
+    });
+    println!("{} and {} MiB", some >> 20, more >> 20);
+    assert!(more < some + some / 20 && more < 640 << 20, "{some} and {more} bytes");
+}
+
+#[test]
+#[ignore = "prints what docs/performance.md says of 16,384 sentences of the text of `make bench`"]
+fn what_many_sentences_ask_of_the_device() {
+    let Some(device) = Pretended::new() else { return };
+    let model = model();
+    let text = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench/text.txt");
+    let doc = hmtl::text::tokenize(&std::fs::read_to_string(text).unwrap());
+    let sentences = doc.sentences.iter().map(|s| doc.text[s.start..s.end].to_owned());
+    let sentences: Vec<String> = sentences.cycle().take(16_384).collect();
+    let ((), counted) = device.count(|| annotate(&model, &sentences, &[]));
+    println!("steps of LSTMs: {}", counted.kernels["aten::lstm"]);
+    println!("other kernels: {}", counted.operations());
+    println!("copies there and back: {}, {}", counted.up, counted.down);
+    println!("bytes: {}", counted.bytes);
+}
+
+/// Or nothing here would show that a tensor was left on the host.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "what crosses otherwise")]
+fn a_tensor_of_the_host_is_none_of_the_device() {
+    let Some(device) = Pretended::new() else { return };
+    let gpu = device::parse("cuda:0").unwrap();
+    let on_host = Tensor::from_slice(&[2_i64, 0]);
+    let (on_gpu, counted) = device.count(|| on_host.to_device(gpu));
+    assert_eq!((counted.up, counted.up_unpinned), (1, 1));
+    let table = Tensor::arange(12, (tch::Kind::Float, gpu)).view([3, 4]);
+    let (rows, counted) = device.count(|| table.index_select(0, &on_gpu));
+    assert_eq!(counted.kernels, [("aten::index_select".to_owned(), 1)].into());
+    assert_eq!(Vec::<f32>::try_from(rows.get(0)).unwrap(), [8.0, 9.0, 10.0, 11.0]);
+    let error = table.f_index_select(0, &on_host).unwrap_err().to_string();
+    assert!(error.contains("index_select: a tensor of the host"), "{error}");
+    assert!(device::parse("cuda:1").is_err());
+    let listed = device::list().unwrap();
+    assert_eq!(listed[1]["model"], "Pretend GPU");
+}

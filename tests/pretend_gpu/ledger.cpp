@@ -1,0 +1,64 @@
+// What was asked of the device, for tests to read.
+#include "pretend.h"
+
+#include <map>
+#include <mutex>
+#include <sstream>
+
+namespace pretend {
+namespace {
+
+std::mutex guard;
+std::map<std::string, long> kernels;
+long up, up_unpinned, down;
+std::ptrdiff_t bytes, most_bytes;
+
+} // namespace
+
+void count_kernel(const std::string &name, long times) {
+    std::lock_guard<std::mutex> lock(guard);
+    kernels[name] += times;
+}
+
+void count_copy(bool is_up, bool is_down, bool pinned) {
+    std::lock_guard<std::mutex> lock(guard);
+    up += is_up;
+    up_unpinned += is_up && !pinned;
+    down += is_down;
+}
+
+void count_memory(std::ptrdiff_t change) {
+    std::lock_guard<std::mutex> lock(guard);
+    bytes += change;
+    most_bytes = std::max(most_bytes, bytes);
+}
+
+} // namespace pretend
+
+/// Begins to count anew.
+extern "C" void pretend_gpu_begin() {
+    using namespace pretend;
+    std::lock_guard<std::mutex> lock(guard);
+    kernels.clear();
+    up = up_unpinned = down = 0;
+    most_bytes = bytes;
+}
+
+/// What was counted since, as JSON: copies to the device, those of them that the host waited for, copies back, the most
+/// bytes in use at a time, and kernels by operation. Valid until the next call, in one thread.
+extern "C" const char *pretend_gpu_counted() {
+    using namespace pretend;
+    static std::string counted;
+    std::lock_guard<std::mutex> lock(guard);
+    std::ostringstream json;
+    json << "{\"up\":" << up << ",\"up_unpinned\":" << up_unpinned << ",\"down\":" << down
+         << ",\"bytes\":" << most_bytes << ",\"kernels\":{";
+    const char *comma = "";
+    for (const auto &[name, times] : kernels) {
+        json << comma << '"' << name << "\":" << times;
+        comma = ",";
+    }
+    json << "}}";
+    counted = json.str();
+    return counted.c_str();
+}

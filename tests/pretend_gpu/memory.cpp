@@ -1,0 +1,101 @@
+// The device's memory: blocks of the host's, counted.
+#include "pretend.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <set>
+
+#include <ATen/core/TensorBody.h>
+#include <c10/core/CPUAllocator.h>
+
+namespace pretend {
+namespace {
+
+constexpr std::size_t ALIGNMENT = 64; // And room for the size before the block.
+
+void *reserve(std::size_t bytes) {
+    void *block = nullptr;
+    TORCH_CHECK(posix_memalign(&block, ALIGNMENT, bytes + ALIGNMENT) == 0, "no memory for the pretended GPU");
+    *static_cast<std::size_t *>(block) = bytes;
+    return static_cast<char *>(block) + ALIGNMENT;
+}
+
+std::size_t release(void *data) {
+    void *block = static_cast<char *>(data) - ALIGNMENT;
+    const std::size_t bytes = *static_cast<std::size_t *>(block);
+    std::free(block);
+    return bytes;
+}
+
+struct DeviceMemory final : c10::Allocator {
+    c10::DataPtr allocate(std::size_t bytes) override {
+        if (bytes == 0) return {nullptr, GPU};
+        void *data = reserve(bytes);
+        // What is read before it is written shows.
+        std::memset(data, 0xff, bytes);
+        count_memory(static_cast<std::ptrdiff_t>(bytes));
+        return {data, data, [](void *data) { count_memory(-static_cast<std::ptrdiff_t>(release(data))); }, GPU};
+    }
+    void copy_data(void *to, const void *from, std::size_t bytes) const override { std::memcpy(to, from, bytes); }
+};
+
+std::mutex pinned_guard;
+std::set<const void *> pinned; // the first byte of each block
+
+struct PinnedMemory final : c10::Allocator {
+    c10::DataPtr allocate(std::size_t bytes) override {
+        if (bytes == 0) return {nullptr, c10::kCPU};
+        void *data = reserve(bytes);
+        std::lock_guard<std::mutex> lock(pinned_guard);
+        pinned.insert(data);
+        const auto free = [](void *data) {
+            {
+                std::lock_guard<std::mutex> lock(pinned_guard);
+                pinned.erase(data);
+            }
+            release(data);
+        };
+        return {data, data, free, c10::kCPU};
+    }
+    void copy_data(void *to, const void *from, std::size_t bytes) const override { std::memcpy(to, from, bytes); }
+};
+
+DeviceMemory device;
+PinnedMemory host;
+
+/// A tensor over the memory of another, which lives as long as it. What the other has of its own is counted already.
+at::Tensor over(const at::Tensor &tensor, c10::Device side, c10::DispatchKey key, c10::Allocator *allocator) {
+    const c10::Storage &own = tensor.storage();
+    void *data = own.mutable_data();
+    const auto free = [](void *kept) { delete static_cast<c10::Storage *>(kept); };
+    c10::DataPtr memory(data, new c10::Storage(own), free, side);
+    c10::Storage storage(c10::Storage::use_byte_size_t(), own.nbytes(), std::move(memory), allocator, true);
+    auto made = at::detail::make_tensor<c10::TensorImpl>(
+        std::move(storage), c10::DispatchKeySet(key), tensor.dtype());
+    made.unsafeGetTensorImpl()->set_sizes_and_strides(tensor.sizes(), tensor.strides(), tensor.storage_offset());
+    if (tensor.unsafeGetTensorImpl()->is_wrapped_number()) made.unsafeGetTensorImpl()->set_wrapped_number(true);
+    return made;
+}
+
+} // namespace
+
+c10::Allocator *device_memory() { return &device; }
+c10::Allocator *pinned_memory() { return &host; }
+
+bool is_pinned(const void *data) {
+    std::lock_guard<std::mutex> lock(pinned_guard);
+    return pinned.count(data) > 0;
+}
+
+at::Tensor on_host(const at::Tensor &tensor) {
+    if (!tensor.defined() || !tensor.is_cuda()) return tensor;
+    return over(tensor, c10::kCPU, c10::DispatchKey::CPU, c10::GetCPUAllocator());
+}
+
+at::Tensor on_device(const at::Tensor &tensor) {
+    if (!tensor.defined() || tensor.is_cuda()) return tensor;
+    return over(tensor, GPU, c10::DispatchKey::CUDA, device_memory());
+}
+
+} // namespace pretend
