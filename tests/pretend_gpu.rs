@@ -140,19 +140,22 @@ fn memory_does_not_grow_with_the_number_of_texts() {
 }
 
 #[test]
-#[ignore = "prints what docs/performance.md says of 16,384 sentences of the text of `make bench`"]
+#[ignore = "prints what docs/performance.md says of sentences of the text of `make bench`"]
 fn what_many_sentences_ask_of_the_device() {
     let Some(device) = Pretended::new() else { return };
     let model = model();
     let text = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench/text.txt");
     let doc = hmtl::text::tokenize(&std::fs::read_to_string(text).unwrap());
     let sentences = doc.sentences.iter().map(|s| doc.text[s.start..s.end].to_owned());
-    let sentences: Vec<String> = sentences.cycle().take(16_384).collect();
-    let ((), counted) = device.count(|| annotate(&model, &sentences, &[]));
-    println!("steps of LSTMs: {}", counted.kernels["aten::lstm"]);
-    println!("other kernels: {}", counted.operations());
-    println!("copies there and back: {}, {}", counted.up, counted.down);
-    println!("bytes: {}", counted.bytes);
+    for count in [1_000, 16_384] {
+        let sentences: Vec<String> = sentences.clone().cycle().take(count).collect();
+        let ((), counted) = device.count(|| annotate(&model, &sentences, &[]));
+        println!("{count} sentences");
+        println!("steps of LSTMs: {}", counted.kernels["aten::lstm"]);
+        println!("other kernels: {}", counted.operations());
+        println!("copies there and back: {}, {}", counted.up, counted.down);
+        println!("bytes: {}", counted.bytes);
+    }
 }
 
 /// Or nothing here would show that a tensor was left on the host.

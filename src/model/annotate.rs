@@ -20,7 +20,7 @@ use crate::{Cancel, Document, DocumentBuilder, Error, OffsetUnit, Result, Span};
 /// Passages and padded tokens of a batch.
 const CPU_BATCH: (usize, usize) = (64, 2048);
 /// And where there is more to fill.
-const GPU_BATCH: (usize, usize) = (512, 16_384);
+const GPU_BATCH: (usize, usize) = (1024, 16_384);
 /// Tokens of the documents that are worked on together: bounds memory.
 pub(super) const MAX_GROUP_TOKENS: usize = 16_384;
 

@@ -12,8 +12,11 @@ use crate::{Cancel, Document, Error, OffsetUnit, Result, engine};
 
 /// Pieces have no fewer tokens unless workers would have none, and each worker so many at most: where every operation of
 /// LibTorch has its price, and on plain slices, where small pieces cost no more and no worker waits long for the last.
-const PIECES: Sharing = Sharing { tokens: 600, per_worker: 4 };
-const FAST_PIECES: Sharing = Sharing { tokens: 200, per_worker: 16 };
+const PIECES: Sharing = Sharing { tokens: 600, per_worker: 4, all_work: true };
+const FAST_PIECES: Sharing = Sharing { tokens: 200, per_worker: 16, all_work: true };
+/// On a GPU each piece costs about as many kernels, one after the other whoever starts them, as it takes a worker to
+/// read and write so many tokens.
+const GPU_PIECES: Sharing = Sharing { tokens: 3000, per_worker: 1, all_work: false };
 /// Of prose, about, a space among them.
 const BYTES_PER_TOKEN: usize = 5;
 /// Callers with at most so many tokens are served together, up to so many.
@@ -28,11 +31,18 @@ const GPU_SERVERS: usize = 2;
 struct Sharing {
     tokens: usize,
     per_worker: usize,
+    /// Whether each worker has a piece however small.
+    all_work: bool,
 }
 
 impl Sharing {
     fn of(shared: &Shared) -> Self {
-        if shared.0.network().is_fast { FAST_PIECES } else { PIECES }
+        let network = shared.0.network();
+        match network.device().is_cuda() {
+            true => GPU_PIECES,
+            false if network.is_fast => FAST_PIECES,
+            false => PIECES,
+        }
     }
 
     /// Into how many pieces the workers share `tokens`: some for each, since equal numbers of tokens are not equal work,
@@ -40,6 +50,7 @@ impl Sharing {
     fn pieces(&self, tokens: usize, workers: usize) -> usize {
         match workers {
             0 | 1 => 1,
+            _ if !self.all_work => (tokens / self.tokens).clamp(1, self.per_worker * workers),
             _ => (tokens / self.tokens / workers).clamp(1, self.per_worker) * workers,
         }
     }
@@ -259,7 +270,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_worker_has_as_many_pieces_as_another() {
+    fn each_worker_has_as_many_pieces_as_another_but_on_a_gpu() {
         let pieces = |sharing: Sharing, workers| {
             [100, 4_760, 100_000].map(|tokens| sharing.pieces(tokens, workers))
         };
@@ -268,6 +279,8 @@ mod tests {
         assert_eq!(pieces(PIECES, 8), [8, 8, 32]);
         assert_eq!(pieces(FAST_PIECES, 2), [2, 22, 32]);
         assert_eq!(pieces(FAST_PIECES, 8), [8, 16, 128]);
+        assert_eq!(pieces(GPU_PIECES, 2), [1, 1, 2]);
+        assert_eq!(pieces(GPU_PIECES, 8), [1, 1, 8]);
     }
 
     #[test]
