@@ -301,7 +301,7 @@ GPU; and it counts what is asked of it. Of a batch of such sentences, with the m
 | steps of LSTMs | 13,456 | 2,712 | 49,432 | 12,824 |
 | other kernels | 8,310 | 2,112 | 25,108 | 10,749 |
 | copies to the device, and back | 72, 108 | 18, 27 | 224, 383 | 91, 140 |
-| memory of the device at most, without cuDNN's own, GB | 0.5 | 0.4 | 7.4 | 2.0 |
+| memory of the device at most, without cuDNN's own, GB | 0.7 | 0.5 | 10.3 | 1.8 |
 
 What a kernel takes, and so the speed, it cannot tell. Through LibTorch on two cores (`plain`), where nearly the same is done, 1,483 of the sentences in one
 batch now go at 12,088, 12,625 and 11,759 tokens a second, before at 5,292, 5,773 and 5,168, in turn.

@@ -59,6 +59,13 @@ impl Error {
         Self::Format { path: path.as_ref().to_owned(), message: message.into() }
     }
 
+    /// Whether a device, or the host, had too little memory. LibTorch has no code for it.
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        // Of LibTorch for a GPU and for the host, and of NVIDIA's libraries.
+        let said = ["out of memory", "can't allocate memory", "ALLOC_FAILED"];
+        matches!(self, Self::Torch(message) if said.iter().any(|said| message.contains(said)))
+    }
+
     pub fn data(path: impl AsRef<Path>, line: usize, message: impl Into<String>) -> Self {
         Self::Data { path: path.as_ref().to_owned(), line, message: message.into() }
     }

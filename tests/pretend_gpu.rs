@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
 use hmtl::model::{AnnotateOptions, LoadOptions};
-use hmtl::{Cancel, Model, device};
+use hmtl::{Cancel, Document, Model, device};
 use serde::Deserialize;
 use tch::Tensor;
 
@@ -36,6 +36,7 @@ impl Counted {
 struct Pretended {
     begin: unsafe extern "C" fn(),
     counted: unsafe extern "C" fn() -> *const c_char,
+    limit: unsafe extern "C" fn(isize),
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -52,20 +53,35 @@ impl Pretended {
             let library = libc::dlopen(library.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD);
             (!library.is_null()).then(|| libc::dlsym(library, name.as_ptr()))
         };
-        let symbols = [symbol(c"pretend_gpu_begin"), symbol(c"pretend_gpu_counted")];
-        let [Some(begin), Some(counted)] = symbols.map(|s| s.filter(|s| !s.is_null())) else {
+        let names = [c"pretend_gpu_begin", c"pretend_gpu_counted", c"pretend_gpu_limit"];
+        let [Some(begin), Some(counted), Some(limit)] =
+            names.map(|name| symbol(name).filter(|s| !s.is_null()))
+        else {
             eprintln!("SKIPPED: needs the GPU of tests/pretend_gpu.sh, which is not here");
             return None;
         };
+        type Begin = unsafe extern "C" fn();
         type Counted = unsafe extern "C" fn() -> *const c_char;
+        type Limit = unsafe extern "C" fn(isize);
         // SAFETY: defined so in tests/pretend_gpu/ledger.cpp.
-        let (begin, counted) = unsafe {
-            (
-                std::mem::transmute::<*mut c_void, unsafe extern "C" fn()>(begin),
-                std::mem::transmute::<*mut c_void, Counted>(counted),
-            )
-        };
-        Some(Self { begin, counted, _alone: alone })
+        unsafe {
+            Some(Self {
+                begin: std::mem::transmute::<*mut c_void, Begin>(begin),
+                counted: std::mem::transmute::<*mut c_void, Counted>(counted),
+                limit: std::mem::transmute::<*mut c_void, Limit>(limit),
+                _alone: alone,
+            })
+        }
+    }
+
+    /// The same with so much memory.
+    fn with_memory<T>(&self, bytes: usize, work: impl FnOnce() -> T) -> (T, Counted) {
+        // SAFETY: it sets a number.
+        let limit = |bytes| unsafe { (self.limit)(bytes) };
+        limit(bytes as isize);
+        let done = self.count(work);
+        limit(isize::MAX);
+        done
     }
 
     fn count<T>(&self, work: impl FnOnce() -> T) -> (T, Counted) {
@@ -94,11 +110,12 @@ fn sentences(count: usize) -> Vec<String> {
     (0..count).map(of).collect()
 }
 
-fn annotate(model: &Model, texts: &[String], tasks: &[&str]) {
+fn annotate(model: &Model, texts: &[String], tasks: &[&str]) -> Vec<Document> {
     let tasks = (!tasks.is_empty()).then(|| tasks.iter().map(|t| (*t).to_owned()).collect());
     let options = AnnotateOptions { tasks, ..AnnotateOptions::default() };
     let docs = model.annotate_batch(texts, &options, &Cancel::new()).unwrap();
     assert!(docs.iter().any(|doc| !doc.mentions.is_empty()));
+    docs
 }
 
 #[test]
@@ -120,7 +137,7 @@ fn only_what_is_said_to_cross_does_and_from_pinned_memory() {
     let tasks = [("ner", 1, 1), ("emd", 2, 3), ("coref", 2, 2), ("relation", 3, 3)];
     for (task, up, down) in tasks {
         for count in [1, 40] {
-            let ((), counted) = device.count(|| annotate(&model, &sentences(count), &[task]));
+            let (_, counted) = device.count(|| annotate(&model, &sentences(count), &[task]));
             let found = (counted.up, counted.up_unpinned, counted.down);
             assert_eq!(found, (up, 0, down), "{task} of {count}");
         }
@@ -132,11 +149,40 @@ fn memory_does_not_grow_with_the_number_of_texts() {
     let Some(device) = Pretended::new() else { return };
     let model = model();
     let [some, more] = [1500, 3000].map(|count| {
-        let ((), counted) = device.count(|| annotate(&model, &sentences(count), &[]));
+        let (_, counted) = device.count(|| annotate(&model, &sentences(count), &[]));
         counted.bytes
     });
     println!("{} and {} MiB", some >> 20, more >> 20);
     assert!(more < some + some / 20 && more < 640 << 20, "{some} and {more} bytes");
+}
+
+#[test]
+fn what_does_not_fit_is_done_in_parts_and_what_never_fits_is_an_error() {
+    let Some(device) = Pretended::new() else { return };
+    let model = model();
+    let texts = sentences(1000);
+    let (_, Counted { bytes: idle, .. }) = device.count(|| ());
+    let (docs, whole) = device.count(|| annotate(&model, &texts, &[]));
+    let third = idle + (whole.bytes - idle) / 3;
+    let (in_parts, counted) = device.with_memory(third, || annotate(&model, &texts, &[]));
+    assert!(counted.bytes <= third && counted.operations() > 2 * whole.operations());
+    // But for the last digits, which hang on what is multiplied together.
+    let found = |docs: &[Document]| -> Vec<_> {
+        let spans = |doc: &Document| {
+            let spans = doc.mentions.iter().map(|m| (m.first_token, m.last_token));
+            (spans.collect::<Vec<_>>(), doc.clusters.clone())
+        };
+        docs.iter().map(spans).collect()
+    };
+    assert!(found(&docs) == found(&in_parts));
+    let none = || model.annotate_batch(&texts, &AnnotateOptions::default(), &Cancel::new());
+    let (failed, counted) = device.with_memory(idle + 1000, none);
+    let error = failed.unwrap_err().to_string();
+    assert!(error.contains("out of memory") && error.lines().count() == 1, "{error}");
+    // All is given back, and the model is as it was.
+    assert!(counted.bytes <= idle + 1000);
+    assert_eq!(device.count(|| ()).1.bytes, idle);
+    assert!(annotate(&model, &texts, &[]) == docs);
 }
 
 #[test]
@@ -149,7 +195,7 @@ fn what_many_sentences_ask_of_the_device() {
     let sentences = doc.sentences.iter().map(|s| doc.text[s.start..s.end].to_owned());
     for count in [1_000, 16_384] {
         let sentences: Vec<String> = sentences.clone().cycle().take(count).collect();
-        let ((), counted) = device.count(|| annotate(&model, &sentences, &[]));
+        let (_, counted) = device.count(|| annotate(&model, &sentences, &[]));
         println!("{count} sentences");
         println!("steps of LSTMs: {}", counted.kernels["aten::lstm"]);
         println!("other kernels: {}", counted.operations());

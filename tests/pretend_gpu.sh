@@ -19,7 +19,7 @@ running=
 for source in "$sources"/*.cpp; do
     object=$made/$(basename "$source" .cpp).o
     if is_newer "$source" "$object"; then
-        ${CXX:-c++} $flags $include -c "$source" -o "$object" &
+        { ${CXX:-c++} $flags $include -c "$source" -o "$object.new" && mv "$object.new" "$object"; } &
         running="$running $!"
     fi
 done

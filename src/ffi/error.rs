@@ -61,14 +61,9 @@ fn code(error: &Error) -> hmtl_code {
         Error::Device(_) => hmtl_code::Device,
         Error::Cancelled => hmtl_code::Cancelled,
         Error::Unsupported(_) => hmtl_code::Unsupported,
-        // LibTorch has no code for it.
-        Error::Torch(message) if is_out_of_memory(message) => hmtl_code::Device,
+        error if error.is_out_of_memory() => hmtl_code::Device,
         Error::Torch(_) | Error::Internal(_) => hmtl_code::Internal,
     }
-}
-
-fn is_out_of_memory(message: &str) -> bool {
-    message.contains("out of memory") || message.contains("can't allocate memory")
 }
 
 /// Returns the code of `error`; HMTL_CODE_OK when `error` is NULL.
@@ -108,7 +103,14 @@ mod tests {
 
     #[test]
     fn a_lack_of_memory_is_the_device_s() {
-        let error = Error::Torch("CUDA out of memory. Tried to allocate".into());
-        assert_eq!(code(&error), hmtl_code::Device);
+        let said = [
+            "CUDA out of memory. Tried to allocate",
+            "DefaultCPUAllocator: can't allocate memory",
+            "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        ];
+        for said in said {
+            assert_eq!(code(&Error::Torch(said.into())), hmtl_code::Device, "{said}");
+        }
+        assert_eq!(code(&Error::Torch("sizes differ".into())), hmtl_code::Internal);
     }
 }

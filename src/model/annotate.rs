@@ -120,7 +120,7 @@ impl Network {
                 end += 1;
             }
             let group = &docs[start..end];
-            let found = self.run(group, options, cancel)?;
+            let found = self.run_as_fits(group, options, cancel)?;
             let pairs = group.iter().zip(found);
             annotated.extend(pairs.map(|(doc, found)| self.assemble(doc, found, &wanted, options)));
             start = end;
@@ -166,6 +166,24 @@ impl Network {
     ) -> Result<Vec<&'a str>> {
         let needed = self.needed(options)?;
         Ok(needed.into_iter().filter(|task| !self.reads_whole_documents(task)).collect())
+    }
+
+    /// Runs on documents; where memory is too little for all of them, on half at a time.
+    fn run_as_fits(
+        &self,
+        docs: &[&Document],
+        options: &AnnotateOptions,
+        cancel: &Cancel,
+    ) -> Result<Vec<Found>> {
+        match self.turns.take(|| self.run(docs, options, cancel)) {
+            Err(error) if error.is_out_of_memory() && docs.len() > 1 => {
+                let (some, others) = docs.split_at(docs.len() / 2);
+                let mut found = self.run_as_fits(some, options, cancel)?;
+                found.extend(self.run_as_fits(others, options, cancel)?);
+                Ok(found)
+            }
+            done => done,
+        }
     }
 
     fn run(

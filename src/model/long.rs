@@ -119,11 +119,13 @@ impl Network {
     ) -> Result<Part> {
         let _guard = tch::no_grad_guard();
         let by_passage = self.needed_by_passage(options)?;
-        let mut found = [Found::default()];
-        let passages = part.into_iter().map(|passage| (0, passage)).collect();
-        self.run_passages(passages, &by_passage, &mut found, cancel)?;
-        let [found] = found;
-        Ok(Part(found))
+        self.turns.take(|| {
+            let mut found = [Found::default()];
+            let passages = part.iter().map(|passage| (0, passage.clone())).collect();
+            self.run_passages(passages, &by_passage, &mut found, cancel)?;
+            let [found] = found;
+            Ok(Part(found))
+        })
     }
 
     /// Runs the heads that read documents on all parts of one.
@@ -138,7 +140,8 @@ impl Network {
         let wanted = self.wanted(options)?;
         let mut found = Found::default();
         parts.into_iter().for_each(|part| found.extend(part.0));
-        self.run_documents(&[doc], options, std::slice::from_mut(&mut found), cancel)?;
+        let found_here = std::slice::from_mut(&mut found);
+        self.turns.beside(|| self.run_documents(&[doc], options, found_here, cancel))?;
         Ok(self.assemble(doc, found, &wanted, options))
     }
 }

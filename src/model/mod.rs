@@ -18,6 +18,7 @@ mod network;
 mod passages;
 mod serve;
 mod shared;
+mod turns;
 pub(crate) mod weights;
 
 pub use annotate::AnnotateOptions;

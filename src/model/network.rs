@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use indexmap::IndexMap;
 use tch::Device;
 
+use super::turns::Turns;
 use crate::config::{
     CalibrationConfig, CharsConfig, ContextConfig, HeadConfig, ModelConfig, TaskKind,
 };
@@ -28,6 +29,7 @@ pub struct Network {
     /// Whether the document heads annotate without LibTorch.
     pub(super) is_fast: bool,
     batch_options: BatchOptions,
+    pub(super) turns: Turns,
 }
 
 impl Network {
@@ -126,6 +128,7 @@ impl Network {
             device: params.device(),
             is_fast: params.is_fast(),
             batch_options: batch_options(config, vocab)?,
+            turns: Turns::default(),
         })
     }
 

@@ -1,6 +1,7 @@
 // What was asked of the device, for tests to read.
 #include "pretend.h"
 
+#include <limits>
 #include <map>
 #include <mutex>
 #include <sstream>
@@ -12,6 +13,7 @@ std::mutex guard;
 std::map<std::string, long> kernels;
 long up, up_unpinned, down;
 std::ptrdiff_t bytes, most_bytes;
+std::ptrdiff_t memory = std::numeric_limits<std::ptrdiff_t>::max();
 
 } // namespace
 
@@ -29,6 +31,8 @@ void count_copy(bool is_up, bool is_down, bool pinned) {
 
 void count_memory(std::ptrdiff_t change) {
     std::lock_guard<std::mutex> lock(guard);
+    TORCH_CHECK_WITH(OutOfMemoryError, change < 0 || bytes <= memory - change, "CUDA out of memory. Tried to allocate ",
+                     change, " bytes on a GPU that is pretended");
     bytes += change;
     most_bytes = std::max(most_bytes, bytes);
 }
@@ -42,6 +46,12 @@ extern "C" void pretend_gpu_begin() {
     kernels.clear();
     up = up_unpinned = down = 0;
     most_bytes = bytes;
+}
+
+/// From now on the device has so much memory; without limit it has what the host has.
+extern "C" void pretend_gpu_limit(std::ptrdiff_t bytes) {
+    std::lock_guard<std::mutex> lock(pretend::guard);
+    pretend::memory = bytes;
 }
 
 /// What was counted since, as JSON: copies to the device, those of them that the host waited for, copies back, the most

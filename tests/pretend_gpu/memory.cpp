@@ -31,10 +31,10 @@ std::size_t release(void *data) {
 struct DeviceMemory final : c10::Allocator {
     c10::DataPtr allocate(std::size_t bytes) override {
         if (bytes == 0) return {nullptr, GPU};
+        count_memory(static_cast<std::ptrdiff_t>(bytes));
         void *data = reserve(bytes);
         // What is read before it is written shows.
         std::memset(data, 0xff, bytes);
-        count_memory(static_cast<std::ptrdiff_t>(bytes));
         return {data, data, [](void *data) { count_memory(-static_cast<std::ptrdiff_t>(release(data))); }, GPU};
     }
     void copy_data(void *to, const void *from, std::size_t bytes) const override { std::memcpy(to, from, bytes); }
@@ -64,12 +64,19 @@ struct PinnedMemory final : c10::Allocator {
 DeviceMemory device;
 PinnedMemory host;
 
-/// A tensor over the memory of another, which lives as long as it. What the other has of its own is counted already.
-at::Tensor over(const at::Tensor &tensor, c10::Device side, c10::DispatchKey key, c10::Allocator *allocator) {
+void free_storage(void *kept) { delete static_cast<c10::Storage *>(kept); }
+
+void free_of_device(void *kept) {
+    auto *storage = static_cast<c10::Storage *>(kept);
+    count_memory(-static_cast<std::ptrdiff_t>(storage->nbytes()));
+    delete storage;
+}
+
+/// A tensor over the memory of another, which lives as long as it.
+at::Tensor over(const at::Tensor &tensor, c10::Device side, c10::DispatchKey key, c10::Allocator *allocator,
+                c10::DeleterFnPtr free) {
     const c10::Storage &own = tensor.storage();
-    void *data = own.mutable_data();
-    const auto free = [](void *kept) { delete static_cast<c10::Storage *>(kept); };
-    c10::DataPtr memory(data, new c10::Storage(own), free, side);
+    c10::DataPtr memory(own.mutable_data(), new c10::Storage(own), free, side);
     c10::Storage storage(c10::Storage::use_byte_size_t(), own.nbytes(), std::move(memory), allocator, true);
     auto made = at::detail::make_tensor<c10::TensorImpl>(
         std::move(storage), c10::DispatchKeySet(key), tensor.dtype());
@@ -90,12 +97,14 @@ bool is_pinned(const void *data) {
 
 at::Tensor on_host(const at::Tensor &tensor) {
     if (!tensor.defined() || !tensor.is_cuda()) return tensor;
-    return over(tensor, c10::kCPU, c10::DispatchKey::CPU, c10::GetCPUAllocator());
+    // Counted already.
+    return over(tensor, c10::kCPU, c10::DispatchKey::CPU, c10::GetCPUAllocator(), free_storage);
 }
 
 at::Tensor on_device(const at::Tensor &tensor) {
     if (!tensor.defined() || tensor.is_cuda()) return tensor;
-    return over(tensor, GPU, c10::DispatchKey::CUDA, device_memory());
+    count_memory(static_cast<std::ptrdiff_t>(tensor.storage().nbytes()));
+    return over(tensor, GPU, c10::DispatchKey::CUDA, device_memory(), free_of_device);
 }
 
 } // namespace pretend

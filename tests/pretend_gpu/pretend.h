@@ -26,6 +26,7 @@ at::Tensor on_device(const at::Tensor &tensor);
 
 void count_kernel(const std::string &name, long times = 1);
 void count_copy(bool up, bool down, bool pinned);
+/// Throws as LibTorch does where that would be more than there is.
 void count_memory(std::ptrdiff_t bytes);
 
 } // namespace pretend
