@@ -103,25 +103,44 @@ impl Lstm {
 
     /// Of the rows of each of `sequences`, to `out` (rows, 2 * hidden). Rows outside of all sequences are left as they are.
     pub(crate) fn forward(&self, x: &Input, sequences: &[Range<usize>], out: &mut [f32]) {
-        let mut order: Vec<Range<usize>> =
-            sequences.iter().filter(|s| !s.is_empty()).cloned().collect();
-        order.sort_by_key(|s| std::cmp::Reverse(s.len()));
-        // The sequences that are at their step, for each step.
-        let longest = order.first().map_or(0, Range::len);
-        let mut active = vec![0; longest];
-        order.iter().for_each(|s| active[..s.len()].iter_mut().for_each(|n| *n += 1));
-        for (at, direction) in self.directions.iter().enumerate() {
-            let row =
-                |s: &Range<usize>, t: usize| if at == 0 { s.start + t } else { s.end - 1 - t };
-            let rows: Vec<usize> = (0..longest)
-                .flat_map(|t| order[..active[t]].iter().map(move |s| row(s, t)))
-                .collect();
-            self.run(direction, x, &rows, &active, &mut out[at * self.hidden..]);
+        for at in 0..self.directions.len() {
+            self.forward_one(at, x, sequences, &mut out[at * self.hidden..], 2 * self.hidden);
         }
     }
 
-    /// One direction. `rows` has the rows of the first steps, then of the second ones, and so on.
-    /// `out` begins at the first column to write.
+    /// The same forwards or backwards alone, to `out` (rows, hidden).
+    pub(crate) fn forward_one_way(
+        &self,
+        is_backwards: bool,
+        x: &Input,
+        sequences: &[Range<usize>],
+        out: &mut [f32],
+    ) {
+        self.forward_one(usize::from(is_backwards), x, sequences, out, self.hidden);
+    }
+
+    /// One direction. `out` begins at the first column to write of rows of `stride`.
+    fn forward_one(
+        &self,
+        at: usize,
+        x: &Input,
+        sequences: &[Range<usize>],
+        out: &mut [f32],
+        stride: usize,
+    ) {
+        let mut order: Vec<&Range<usize>> = sequences.iter().filter(|s| !s.is_empty()).collect();
+        order.sort_by_key(|s| std::cmp::Reverse(s.len()));
+        // The sequences that are at their step, for each step.
+        let longest = order.first().map_or(0, |s| s.len());
+        let mut active = vec![0; longest];
+        order.iter().for_each(|s| active[..s.len()].iter_mut().for_each(|n| *n += 1));
+        let row = |s: &Range<usize>, t: usize| if at == 0 { s.start + t } else { s.end - 1 - t };
+        let rows: Vec<usize> =
+            (0..longest).flat_map(|t| order[..active[t]].iter().map(move |s| row(s, t))).collect();
+        self.run(&self.directions[at], x, &rows, &active, out, stride);
+    }
+
+    /// `rows` has the rows of the first steps, then of the second ones, and so on.
     fn run(
         &self,
         direction: &Direction,
@@ -129,6 +148,7 @@ impl Lstm {
         rows: &[usize],
         active: &[usize],
         out: &mut [f32],
+        stride: usize,
     ) {
         let columns = direction.input.width();
         let units = columns / GATES;
@@ -152,7 +172,7 @@ impl Lstm {
                 }
                 update(gates, &mut c[..n * units], &mut h[..n * units]);
                 for (h, row) in h.chunks(units).zip(&some[done..done + n]) {
-                    out[row * 2 * self.hidden..][..self.hidden].copy_from_slice(&h[..self.hidden]);
+                    out[row * stride..][..self.hidden].copy_from_slice(&h[..self.hidden]);
                 }
                 done += n;
             }

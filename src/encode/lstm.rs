@@ -9,9 +9,13 @@ use tch::{Device, Tensor};
 
 use crate::dropout::Dropout as _;
 use crate::embed::TokenVectors;
+use crate::engine::{helpers, share};
 use crate::feature::Padding;
 use crate::params::{Init, Params};
 use crate::{Result, cpu};
+
+/// So many are worth the waking of a worker that has nothing to do, which takes one of the directions.
+const SHARED_TOKENS: usize = 100;
 
 /// An encoder; parameters are named as in `torch.nn.LSTM`.
 #[derive(Debug)]
@@ -85,7 +89,9 @@ impl BiLstm {
     /// (B, L, input) to (B, L, 2 * hidden), zero at padding.
     pub fn forward(&self, padding: &Padding, x: &TokenVectors, train: bool) -> Result<Tensor> {
         if let (Some(layers), false) = (&self.fast, train) {
-            return self.fast_forward(layers, padding, x);
+            let tokens: usize = padding.lengths.iter().sum();
+            let is_shared = tokens >= SHARED_TOKENS && helpers() > 0;
+            return self.fast_forward(layers, padding, x, is_shared);
         }
         // Embedders may compute in less precision.
         let mut x = x.whole()?.f_to_kind(self.layers[0][0][0].kind())?;
@@ -106,11 +112,13 @@ impl BiLstm {
         padding.masked(&x)
     }
 
+    /// Where it is shared, a worker that has nothing to do may take the way back.
     fn fast_forward(
         &self,
         layers: &[cpu::Lstm],
         padding: &Padding,
         x: &TokenVectors,
+        is_shared: bool,
     ) -> Result<Tensor> {
         let (rows, length) = (padding.lengths.len(), padding.length());
         let places = padding.lengths.iter().enumerate();
@@ -119,9 +127,18 @@ impl BiLstm {
         let mut x = x.contiguous()?;
         for layer in layers {
             let input = x.input()?;
-            x = TokenVectors::Whole(cpu::tensor(&shape, |out| {
-                layer.forward(&input, &sequences, out);
-            })?);
+            let encoded = if is_shared {
+                let shape = [shape[0], shape[1], self.hidden];
+                let way = |at| {
+                    cpu::tensor(&shape, |out| {
+                        layer.forward_one_way(at > 0, &input, &sequences, out);
+                    })
+                };
+                Tensor::f_cat(&share(2, way)?, 2)?
+            } else {
+                cpu::tensor(&shape, |out| layer.forward(&input, &sequences, out))?
+            };
+            x = TokenVectors::Whole(encoded);
         }
         x.whole()
     }
@@ -174,6 +191,10 @@ mod tests {
             let fast = fast.forward(&padding, x, false).unwrap();
             assert!(f64::try_from((fast - &ours).abs().max()).unwrap() < 1e-5);
         }
+        let layers = fast.fast.as_ref().unwrap();
+        let [shared, alone] = [true, false]
+            .map(|is_shared| fast.fast_forward(layers, &padding, &by_word, is_shared).unwrap());
+        assert_eq!(shared, alone);
         let before = fast.forward(&padding, &by_word, false).unwrap();
         fast.remember(&first).unwrap();
         assert_eq!(fast.forward(&padding, &by_word, false).unwrap(), before);

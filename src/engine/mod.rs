@@ -21,7 +21,7 @@ use once_cell::sync::OnceCell;
 
 pub(crate) use gather::{Gather, Service};
 pub(crate) use panics::guarded;
-pub use share::share;
+pub use share::{piece_size, share};
 
 use crate::{Error, Result, device};
 
@@ -65,6 +65,10 @@ impl Engine {
 
     fn count_out(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn idle(&self) -> usize {
+        self.workers.saturating_sub(self.open.load(Ordering::Relaxed))
     }
 }
 
@@ -165,8 +169,12 @@ pub fn workers() -> Result<usize> {
 
 /// How many workers have nothing to do, or had a moment ago.
 pub fn idle() -> Result<usize> {
-    let engine = engine()?;
-    Ok(engine.workers.saturating_sub(engine.open.load(Ordering::Relaxed)))
+    engine().map(Engine::idle)
+}
+
+/// How many workers could help one that asks: those of [`idle`], none where none was started.
+pub fn helpers() -> usize {
+    ENGINE.get().map_or(0, Engine::idle)
 }
 
 /// Sets the number of threads that one operation may use, for all workers.

@@ -1,10 +1,14 @@
 //! [`share`]: work of one job in pieces, of which workers that are idle take some.
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use super::{ENGINE, guarded};
+use super::{ENGINE, guarded, helpers};
 use crate::{Error, Result};
+
+/// Pieces for each worker, where it is worth it.
+const PIECES: usize = 4;
 
 /// Pieces that are numbered and taken one by one.
 struct Pieces {
@@ -98,6 +102,15 @@ pub fn share<T: Send>(count: usize, piece: impl Fn(usize) -> Result<T> + Sync) -
     results.into_iter().map(result).collect()
 }
 
+/// How many of `count` items a piece has, so that all workers that have nothing to do have several pieces, and none waits
+/// long for another's last: a number in `bounds`, the highest where nobody would help.
+pub fn piece_size(count: usize, bounds: RangeInclusive<usize>) -> usize {
+    match helpers() {
+        0 => *bounds.end(),
+        helpers => count.div_ceil(PIECES * (1 + helpers)).clamp(*bounds.start(), *bounds.end()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -137,6 +150,15 @@ mod tests {
         })
         .unwrap();
         assert!(threads.lock().unwrap().len() >= wanted);
+    }
+
+    #[test]
+    fn pieces_have_so_many_items_as_they_may() {
+        // Other tests keep the workers busy or do not; the bounds hold either way.
+        for count in [0, 1, 100, 10_000, usize::MAX] {
+            assert!((16..=128).contains(&piece_size(count, 16..=128)));
+        }
+        assert_eq!(piece_size(10_000, 7..=7), 7);
     }
 
     #[test]

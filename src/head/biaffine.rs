@@ -12,7 +12,7 @@
 //! class of each span and drops the weaker of two spans that cross.
 
 use std::collections::HashSet;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use tch::{Kind, Tensor};
 
@@ -20,12 +20,15 @@ use super::fast::FastBiaffine;
 use super::{GoldSpans, SequenceInput};
 use crate::cpu::{Rows, values};
 use crate::decode::{ScoredSpan, without_crossings};
+use crate::engine::{piece_size, share};
 use crate::params::{Init, Params};
 use crate::transfer::{download_all, upload_values};
 use crate::{Result, Span};
 
 /// Starts of spans scored at a time when annotating: bounds memory on long sentences.
 const ROWS: usize = 64;
+/// Sequences that a worker takes at a time.
+const SEQUENCES: RangeInclusive<usize> = 4..=64;
 /// Far below any score.
 const FORBIDDEN: f32 = -1e5;
 /// Wider spans share the last width bias.
@@ -234,11 +237,12 @@ impl Biaffine {
         let (length, width) = (length as usize, width as usize);
         let encoded = x.encoded.f_contiguous()?;
         let encoded = values(&encoded)?;
-        let mut found = vec![Vec::new(); x.padding.lengths.len()];
-        for (b, (&tokens, found)) in x.padding.lengths.iter().zip(&mut found).enumerate() {
+        let (lengths, max_width) = (&x.padding.lengths, self.options.max_width);
+        let of_sequence = |b: usize| {
+            let (tokens, mut found) = (lengths[b], Vec::new());
             let rows: Vec<usize> = (0..tokens).map(|t| (b * length + t) * width).collect();
             let [starts, ends] = fast.ends(Rows { data: encoded, starts: &rows });
-            let widest = self.options.max_width.unwrap_or(tokens);
+            let widest = max_width.unwrap_or(tokens);
             let stride = fast.stride();
             for first in (0..tokens).step_by(ROWS) {
                 let last = tokens.min(first + ROWS);
@@ -253,8 +257,14 @@ impl Biaffine {
                     },
                 );
             }
-        }
-        Ok(found)
+            found
+        };
+        let size = piece_size(lengths.len(), SEQUENCES);
+        let pieces = share(lengths.len().div_ceil(size), |piece| {
+            let sequences = piece * size..lengths.len().min((piece + 1) * size);
+            Ok(sequences.map(of_sequence).collect::<Vec<_>>())
+        })?;
+        Ok(pieces.concat())
     }
 
     fn plain_spans(&self, x: &SequenceInput) -> Result<Vec<Vec<ScoredSpan>>> {

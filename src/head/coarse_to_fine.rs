@@ -16,7 +16,7 @@
 //! mention score also learns to tell mentions from other spans.
 
 use std::collections::HashMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use tch::{Kind, Tensor};
 
@@ -32,7 +32,7 @@ use crate::cpu::values;
 use crate::decode::Clustering;
 use crate::embed::TokenVectors;
 use crate::encode::Widths;
-use crate::engine::share;
+use crate::engine::{piece_size, share};
 use crate::params::{Init, Params};
 use crate::transfer::download_list;
 use crate::{Cancel, Result, Span};
@@ -40,7 +40,7 @@ use crate::{Cancel, Result, Span};
 /// Spans whose antecedents are scored at a time.
 const ROWS: usize = 512;
 /// And without LibTorch: what a worker takes at a time.
-const FAST_ROWS: usize = 128;
+const FAST_ROWS: RangeInclusive<usize> = 32..=128;
 /// Candidate spans scored at a time when annotating.
 const CANDIDATES: usize = 8192;
 /// And on a GPU, which has more memory and does every operation in one go.
@@ -278,10 +278,12 @@ impl CoarseToFine {
         let features =
             |span: usize, other: usize| pair_features(keys, capitals, spans[span], spans[other]);
         let (count, most) = (spans.len(), self.config.max_antecedents);
-        let ranked = share(count.div_ceil(FAST_ROWS), |piece| {
+        // A power of two: no piece has rows of two blocks.
+        let size = piece_size(count, FAST_ROWS).next_power_of_two();
+        let ranked = share(count.div_ceil(size), |piece| {
             cancel.check()?;
-            let start = piece * FAST_ROWS;
-            let rows = start..count.min(start + FAST_ROWS);
+            let start = piece * size;
+            let rows = start..count.min(start + size);
             // The window of the plain way, whose blocks are larger.
             let from = (start / ROWS * ROWS).saturating_sub(WINDOW);
             Ok(fast.rank(&kept, &prepared, rows, from, most, features))

@@ -1,17 +1,17 @@
 //! [`FastCoreference`]: see [`crate::head::CoarseToFine`].
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use super::coarse::{FastCoarse, PreparedCoarse};
 use super::{FastScorer, FastSpans, add, apply};
 use crate::cpu::{Linear, relu};
-use crate::engine::share;
+use crate::engine::{piece_size, share};
 use crate::{Cancel, Result, Span};
 
 /// Candidate spans, and pairs, that are scored at a time.
 const BLOCK: usize = 512;
 /// Candidate spans that a worker takes at a time.
-const PIECE: usize = 8 * BLOCK;
+const PIECE: RangeInclusive<usize> = BLOCK..=8 * BLOCK;
 
 /// Scores of spans and of pairs.
 #[derive(Debug)]
@@ -62,7 +62,8 @@ impl FastCoreference {
         candidates: &[(Span, usize)],
         cancel: &Cancel,
     ) -> Result<Vec<f32>> {
-        let pieces: Vec<_> = candidates.chunks(PIECE).collect();
+        let size = piece_size(candidates.len(), PIECE);
+        let pieces: Vec<_> = candidates.chunks(size).collect();
         let scores = share(pieces.len(), |at| {
             let mut scores = Vec::with_capacity(pieces[at].len());
             let mut vectors = Vec::with_capacity(BLOCK * self.spans.projection());

@@ -1,11 +1,17 @@
 //! [`FastSpans`]: see [`crate::head::span_vectors`].
 
+use std::ops::RangeInclusive;
+
 use tch::Tensor;
 
 use super::{add, linear};
 use crate::cpu::{Linear, OfWords, Rows, Split, tensor, values};
 use crate::embed::TokenVectors;
+use crate::engine::{piece_size, share};
 use crate::{Result, Span};
+
+/// Tokens that a worker takes at a time.
+const PIECE: RangeInclusive<usize> = 32..=2048;
 
 /// Span vectors.
 #[derive(Debug)]
@@ -71,17 +77,26 @@ impl FastSpans {
     ) -> Result<Tensor> {
         let (batch, length, width) = encoded.size3()?;
         let (encoded, inputs) = (encoded.f_contiguous()?, inputs.contiguous()?);
-        let columns = self.columns();
-        let p = self.projection;
-        let of_encoded = super::apply(&self.of_encoded, values(&encoded)?, width as usize);
-        let (x, rows) = (inputs.input()?, (0..(batch * length) as usize).collect::<Vec<_>>());
-        let (mut of_words, mut of_inputs) = (OfWords::default(), Vec::new());
+        let (columns, p) = (self.columns(), self.projection);
+        let (e, i) = (self.of_encoded.width(), self.of_inputs.width());
+        let (encoded, x) = (values(&encoded)?, inputs.input()?);
+        let (count, width) = ((batch * length) as usize, width as usize);
+        let mut of_words = OfWords::default();
         self.of_inputs.of_words(&x, &mut of_words);
-        self.of_inputs.forward(&x, &of_words, &rows, &mut of_inputs);
+        let size = piece_size(count, PIECE);
+        let pieces = share(count.div_ceil(size), |piece| {
+            let rows: Vec<usize> = (piece * size..count.min((piece + 1) * size)).collect();
+            let starts: Vec<usize> = rows.iter().map(|row| row * width).collect();
+            let of_encoded = self.of_encoded.forward(Rows { data: encoded, starts: &starts });
+            let mut of_inputs = Vec::new();
+            self.of_inputs.forward(&x, &of_words, &rows, &mut of_inputs);
+            Ok((of_encoded, of_inputs))
+        })?;
         tensor(&[batch, length, columns as i64], |out| {
-            let encoded = of_encoded.chunks(self.of_encoded.width());
-            let rows = out.chunks_mut(columns).zip(encoded);
-            for ((out, e), i) in rows.zip(of_inputs.chunks(self.of_inputs.width())) {
+            let made = pieces
+                .iter()
+                .flat_map(|(of_encoded, of_inputs)| of_encoded.chunks(e).zip(of_inputs.chunks(i)));
+            for (out, (e, i)) in out.chunks_mut(columns).zip(made) {
                 out[..2 * p].copy_from_slice(&e[..2 * p]);
                 out[2 * p..=3 * p].copy_from_slice(&i[..=p]);
                 out[3 * p + 1..].copy_from_slice(&e[2 * p..2 * p + self.genre_size]);
