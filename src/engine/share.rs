@@ -105,9 +105,13 @@ pub fn share<T: Send>(count: usize, piece: impl Fn(usize) -> Result<T> + Sync) -
 /// How many of `count` items a piece has, so that all workers that have nothing to do have several pieces, and none waits
 /// long for another's last: a number in `bounds`, the highest where nobody would help.
 pub fn piece_size(count: usize, bounds: RangeInclusive<usize>) -> usize {
-    match helpers() {
+    size_for(helpers(), count, bounds)
+}
+
+fn size_for(helpers: usize, count: usize, bounds: RangeInclusive<usize>) -> usize {
+    match helpers {
         0 => *bounds.end(),
-        helpers => count.div_ceil(PIECES * (1 + helpers)).clamp(*bounds.start(), *bounds.end()),
+        _ => count.div_ceil(PIECES * (1 + helpers)).clamp(*bounds.start(), *bounds.end()),
     }
 }
 
@@ -153,12 +157,12 @@ mod tests {
     }
 
     #[test]
-    fn pieces_have_so_many_items_as_they_may() {
-        // Other tests keep the workers busy or do not; the bounds hold either way.
-        for count in [0, 1, 100, 10_000, usize::MAX] {
-            assert!((16..=128).contains(&piece_size(count, 16..=128)));
-        }
-        assert_eq!(piece_size(10_000, 7..=7), 7);
+    fn pieces_are_the_smaller_the_more_help_there_is() {
+        let sizes = |count| [0, 1, 3, 7].map(|helpers| size_for(helpers, count, 16..=128));
+        assert_eq!(sizes(800), [128, 100, 50, 25]);
+        assert_eq!(sizes(100), [128, 16, 16, 16]);
+        assert_eq!(sizes(10_000), [128; 4]);
+        assert_eq!(sizes(0), [128, 16, 16, 16]);
     }
 
     #[test]
