@@ -60,6 +60,8 @@ def main():
     stages = {
         "cpu": lambda: annotate(MODEL, ["sentence", "bulk"], HMTL_BENCH_BULK="3000", **two),
         "gpu": lambda: annotate(MODEL, ["load", "sentence", "bulk", "document", "callers"], load=gpu),
+        "one_stream": lambda: annotate(MODEL, ["bulk"], load=gpu, HMTL_STREAMS="off"),
+        "workers_16": lambda: annotate(MODEL, ["bulk"], load=gpu, HMTL_WORKERS="16"),
         "bf16": lambda: annotate(MODEL, ["bulk"], load=half),
         "train_cpu": lambda: output(train, CORES),
         "train_gpu": lambda: output(train, HMTL_BENCH_DEVICE="cuda"),

@@ -22,8 +22,8 @@ const DRIVER: &CStr = c"libcuda.so.1";
 /// The LibTorch that the bindings are made for, as [`torch_version`] gives it.
 const TORCH: (u8, u8) = (2, 11);
 
-/// Why there is no CUDA; `None` when it was loaded.
-static CUDA: OnceCell<Option<String>> = OnceCell::new();
+/// The CUDA part of LibTorch, or why there is none.
+static CUDA: OnceCell<Result<Library, String>> = OnceCell::new();
 
 /// Whether LibTorch was told how to compute on a GPU.
 static TOLD: OnceCell<bool> = OnceCell::new();
@@ -32,12 +32,12 @@ static TOLD: OnceCell<bool> = OnceCell::new();
 pub fn init() -> Result<()> {
     CUDA.get_or_try_init(|| {
         check_torch()?;
-        let missing = load_cuda().err();
-        match &missing {
-            Some(reason) => log::debug!("no CUDA: {reason}"),
-            None => log::debug!("loaded {CUDA_LIBRARY}"),
+        let cuda = load_cuda();
+        match &cuda {
+            Ok(_) => log::debug!("loaded {CUDA_LIBRARY}"),
+            Err(reason) => log::debug!("no CUDA: {reason}"),
         }
-        Ok(missing)
+        Ok(cuda)
     })
     .map(drop)
 }
@@ -58,7 +58,7 @@ pub fn parse(name: &str) -> Result<Device> {
         )));
     };
     init()?;
-    if let Some(Some(reason)) = CUDA.get() {
+    if let Some(Err(reason)) = CUDA.get() {
         return Err(Error::Device(format!("{name} is not there: {reason}")));
     }
     let count = engine::run(|| Ok(cuda_count()))?;
@@ -78,7 +78,7 @@ pub fn parse(name: &str) -> Result<Device> {
 pub fn list() -> Result<Value> {
     init()?;
     let mut devices = vec![json!({"name": "cpu"})];
-    if let Some(None) = CUDA.get() {
+    if let Some(Ok(_)) = CUDA.get() {
         for at in 0..engine::run(|| Ok(cuda_count()))? {
             let mut device = json!({"name": format!("cuda:{at}")});
             if let Some((model, memory)) = describe(at) {
@@ -94,7 +94,7 @@ pub fn list() -> Result<Value> {
 /// The CUDA run time that LibTorch uses, such as `13.0`, if it was loaded.
 pub fn cuda_version() -> Option<String> {
     init().ok()?;
-    if !matches!(CUDA.get(), Some(None)) {
+    if !matches!(CUDA.get(), Some(Ok(_))) {
         return None;
     }
     let version = engine::run(|| Ok(tch::utils::version_cudart())).ok()?;
@@ -172,7 +172,12 @@ fn cuda_count() -> usize {
     usize::try_from(tch::Cuda::device_count()).unwrap_or(0)
 }
 
-fn load_cuda() -> Result<(), String> {
+/// A function of the CUDA part of LibTorch, or of the libraries that it needs.
+pub(crate) fn of_cuda(name: &CStr) -> Option<*mut c_void> {
+    CUDA.get()?.as_ref().ok()?.symbol(name)
+}
+
+fn load_cuda() -> Result<Library, String> {
     let chosen = std::env::var_os(CUDA_VARIABLE).filter(|v| !v.is_empty());
     if chosen.as_deref().is_some_and(|v| v == "off" || v == "0") {
         return Err(format!("{CUDA_VARIABLE} turns it off"));
@@ -187,7 +192,7 @@ fn load_cuda() -> Result<(), String> {
         }
         let Ok(name) = CString::new(file.as_os_str().as_bytes()) else { continue };
         match open(&name) {
-            Ok(()) => return Ok(()),
+            Ok(library) => return Ok(library),
             Err(reason) => tried.push(reason),
         }
     }
@@ -221,12 +226,27 @@ fn loaded(name: &str) -> Option<PathBuf> {
     maps.lines().filter_map(path).find(|p| p.file_name().is_some_and(|f| f == name))
 }
 
-/// Loads a library for good.
-fn open(name: &CStr) -> Result<(), String> {
+/// A library that was loaded for good.
+struct Library(*mut c_void);
+
+// SAFETY: a handle may be used by any thread.
+unsafe impl Send for Library {}
+// SAFETY: as above.
+unsafe impl Sync for Library {}
+
+impl Library {
+    fn symbol(&self, name: &CStr) -> Option<*mut c_void> {
+        // SAFETY: the library is never closed.
+        let symbol = unsafe { libc::dlsym(self.0, name.as_ptr()) };
+        (!symbol.is_null()).then_some(symbol)
+    }
+}
+
+fn open(name: &CStr) -> Result<Library, String> {
     // SAFETY: the initializers of LibTorch and of the NVIDIA driver may run on any thread.
     let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_LAZY | libc::RTLD_LOCAL) };
     if !handle.is_null() {
-        return Ok(());
+        return Ok(Library(handle));
     }
     // SAFETY: after a failed dlopen, dlerror gives a string of this thread, or NULL.
     let reason = unsafe { libc::dlerror().as_ref().map(|e| CStr::from_ptr(e)) };
@@ -240,17 +260,14 @@ fn describe(index: usize) -> Option<(String, u64)> {
     type Get = unsafe extern "C" fn(*mut c_int, c_int) -> c_int;
     type Name = unsafe extern "C" fn(*mut c_char, c_int, c_int) -> c_int;
     type Memory = unsafe extern "C" fn(*mut usize, c_int) -> c_int;
+    let driver = open(DRIVER).ok()?;
     // SAFETY: signatures are those of the CUDA driver API; each result is checked before use.
     unsafe {
-        let driver = libc::dlopen(DRIVER.as_ptr(), libc::RTLD_LAZY | libc::RTLD_LOCAL);
-        let symbol = |name: &CStr| {
-            let symbol = (!driver.is_null()).then(|| libc::dlsym(driver, name.as_ptr()))?;
-            (!symbol.is_null()).then_some(symbol)
-        };
-        let init = std::mem::transmute::<*mut c_void, Init>(symbol(c"cuInit")?);
-        let get = std::mem::transmute::<*mut c_void, Get>(symbol(c"cuDeviceGet")?);
-        let name = std::mem::transmute::<*mut c_void, Name>(symbol(c"cuDeviceGetName")?);
-        let memory = std::mem::transmute::<*mut c_void, Memory>(symbol(c"cuDeviceTotalMem_v2")?);
+        let init = std::mem::transmute::<*mut c_void, Init>(driver.symbol(c"cuInit")?);
+        let get = std::mem::transmute::<*mut c_void, Get>(driver.symbol(c"cuDeviceGet")?);
+        let name = std::mem::transmute::<*mut c_void, Name>(driver.symbol(c"cuDeviceGetName")?);
+        let total = driver.symbol(c"cuDeviceTotalMem_v2")?;
+        let memory = std::mem::transmute::<*mut c_void, Memory>(total);
         let (mut device, mut bytes, mut text) = (0, 0, [0 as c_char; 256]);
         let index = c_int::try_from(index).ok()?;
         let ok = init(0) == 0

@@ -22,6 +22,7 @@ pub mod head;
 pub mod metric;
 pub mod model;
 pub mod params;
+mod stream;
 pub mod text;
 pub mod train;
 mod transfer;

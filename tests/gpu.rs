@@ -5,7 +5,7 @@ mod common;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
+use std::{slice, thread};
 
 use common::toy;
 use hmtl::data::{Dataset, Format, ReadOptions};
@@ -117,6 +117,22 @@ fn the_default_model_decides_as_on_a_cpu_on_all_dev_sets() {
         println!("{part}");
         compare(&default_model(), &data.documents);
     }
+}
+
+#[test]
+fn a_document_that_workers_share_is_read_as_on_a_cpu() {
+    if !gpu() {
+        return;
+    }
+    let demo = hmtl::text::tokenize(include_str!("../examples/demo.txt"));
+    let times = 40_000 / demo.tokens.len() + 1;
+    let doc = hmtl::text::tokenize(&format!("{}\n\n", demo.text).repeat(times));
+    let [cpu, gpu] = ["cpu", "cuda"].map(|device| {
+        annotate(&load(&default_model(), device, Compute::Float32), slice::from_ref(&doc))
+    });
+    // What is said again as it was said before is as good an antecedent as that: a few are ties.
+    let (same, largest, _) = agreement(&cpu, &gpu);
+    assert!(same > 99.9 && largest < 1e-4, "{same} % the same, {largest} apart");
 }
 
 #[test]

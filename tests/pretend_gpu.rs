@@ -22,6 +22,9 @@ struct Counted {
     down: usize,
     /// The most that were in use.
     bytes: usize,
+    /// In how many kernels and copies were, and what of them was in the default one.
+    streams: usize,
+    in_default_stream: usize,
     /// By operation.
     kernels: BTreeMap<String, usize>,
 }
@@ -37,6 +40,7 @@ struct Pretended {
     begin: unsafe extern "C" fn(),
     counted: unsafe extern "C" fn() -> *const c_char,
     limit: unsafe extern "C" fn(isize),
+    set_stream: unsafe extern "C" fn(*mut c_void, i32) -> i32,
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -53,8 +57,13 @@ impl Pretended {
             let library = libc::dlopen(library.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD);
             (!library.is_null()).then(|| libc::dlsym(library, name.as_ptr()))
         };
-        let names = [c"pretend_gpu_begin", c"pretend_gpu_counted", c"pretend_gpu_limit"];
-        let [Some(begin), Some(counted), Some(limit)] =
+        let names = [
+            c"pretend_gpu_begin",
+            c"pretend_gpu_counted",
+            c"pretend_gpu_limit",
+            c"torch_set_current_cuda_stream",
+        ];
+        let [Some(begin), Some(counted), Some(limit), Some(set_stream)] =
             names.map(|name| symbol(name).filter(|s| !s.is_null()))
         else {
             eprintln!("SKIPPED: needs the GPU of tests/pretend_gpu.sh, which is not here");
@@ -63,12 +72,14 @@ impl Pretended {
         type Begin = unsafe extern "C" fn();
         type Counted = unsafe extern "C" fn() -> *const c_char;
         type Limit = unsafe extern "C" fn(isize);
-        // SAFETY: defined so in tests/pretend_gpu/ledger.cpp.
+        type SetStream = unsafe extern "C" fn(*mut c_void, i32) -> i32;
+        // SAFETY: defined so in tests/pretend_gpu/.
         unsafe {
             Some(Self {
                 begin: std::mem::transmute::<*mut c_void, Begin>(begin),
                 counted: std::mem::transmute::<*mut c_void, Counted>(counted),
                 limit: std::mem::transmute::<*mut c_void, Limit>(limit),
+                set_stream: std::mem::transmute::<*mut c_void, SetStream>(set_stream),
                 _alone: alone,
             })
         }
@@ -82,6 +93,16 @@ impl Pretended {
         let done = self.count(work);
         limit(isize::MAX);
         done
+    }
+
+    /// Does it in this stream, 0 being the default one.
+    fn in_stream<T>(&self, stream: usize, work: impl FnOnce() -> T) -> T {
+        // SAFETY: there a stream is only a number.
+        let set = |stream: usize| unsafe { (self.set_stream)(stream as *mut c_void, 0) };
+        assert_eq!(set(stream), 0);
+        let made = work();
+        assert_eq!(set(0), 0);
+        made
     }
 
     fn count<T>(&self, work: impl FnOnce() -> T) -> (T, Counted) {
@@ -185,6 +206,23 @@ fn what_does_not_fit_is_done_in_parts_and_what_never_fits_is_an_error() {
     assert!(annotate(&model, &texts, &[]) == docs);
 }
 
+/// What others wait for, weights that are loaded and what workers made of one document, is in the stream that waits.
+#[test]
+fn workers_annotate_in_streams_of_their_own() {
+    let Some(device) = Pretended::new() else { return };
+    let workers = hmtl::engine::workers().unwrap();
+    let (model, loaded) = device.count(model);
+    assert!(loaded.streams == 1 && loaded.in_default_stream > 0, "{loaded:?}");
+    let (_, counted) = device.count(|| annotate(&model, &sentences(400), &[]));
+    assert!((1..=workers).contains(&counted.streams), "{counted:?}");
+    assert_eq!(counted.in_default_stream, 0);
+    // A document so long that workers share it.
+    let text = sentences(2600).join(" ");
+    let (_, counted) = device.count(|| annotate(&model, &[text], &[]));
+    assert!((2..=1 + workers).contains(&counted.streams), "{counted:?}");
+    assert!(counted.kernels["aten::lstm"] > 0 && counted.in_default_stream > 0, "{counted:?}");
+}
+
 #[test]
 #[ignore = "prints what docs/performance.md says of sentences of the text of `make bench`"]
 fn what_many_sentences_ask_of_the_device() {
@@ -222,4 +260,21 @@ fn a_tensor_of_the_host_is_none_of_the_device() {
     assert!(device::parse("cuda:1").is_err());
     let listed = device::list().unwrap();
     assert_eq!(listed[1]["model"], "Pretend GPU");
+}
+
+/// Or nothing here would show that a worker uses what another made, without waiting for it.
+#[test]
+fn a_tensor_of_one_stream_is_none_of_another() {
+    let Some(device) = Pretended::new() else { return };
+    let gpu = device::parse("cuda:0").unwrap();
+    let [first, second] =
+        [1, 2].map(|stream| device.in_stream(stream, || Tensor::ones(4, (tch::Kind::Float, gpu))));
+    let sum = |stream, tensor: &Tensor| device.in_stream(stream, || tensor.f_sum(tch::Kind::Float));
+    for (stream, tensor) in [(1, &first), (2, &second), (0, &first), (0, &second)] {
+        assert_eq!(f64::try_from(sum(stream, tensor).unwrap()).unwrap(), 4.0);
+    }
+    for (stream, tensor) in [(2, &first), (1, &second), (2, &first.narrow(0, 1, 2))] {
+        let error = sum(stream, tensor).unwrap_err().to_string();
+        assert!(error.contains("does not wait for it"), "{error}");
+    }
 }

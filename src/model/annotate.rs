@@ -15,7 +15,7 @@ use super::passages::{sentence_input, sequence_rows, words};
 use crate::decode::ScoredSpan;
 use crate::feature::{Batch, Example};
 use crate::head::{Head, TokenRelation};
-use crate::{Cancel, Document, DocumentBuilder, Error, OffsetUnit, Result, Span};
+use crate::{Cancel, Document, DocumentBuilder, Error, OffsetUnit, Result, Span, stream};
 
 /// Passages and padded tokens of a batch.
 const CPU_BATCH: (usize, usize) = (64, 2048);
@@ -120,7 +120,7 @@ impl Network {
                 end += 1;
             }
             let group = &docs[start..end];
-            let found = self.run_as_fits(group, options, cancel)?;
+            let found = stream::own(self.device, || self.run_as_fits(group, options, cancel))?;
             let pairs = group.iter().zip(found);
             annotated.extend(pairs.map(|(doc, found)| self.assemble(doc, found, &wanted, options)));
             start = end;

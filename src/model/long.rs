@@ -7,7 +7,7 @@ use super::serve::{in_unit, only};
 use super::shared::Shared;
 use super::{AnnotateOptions, Model, Network};
 use crate::feature::Example;
-use crate::{Cancel, Document, Result, engine};
+use crate::{Cancel, Document, Result, engine, stream};
 
 /// Tokens of a part of a long document: many passages of about one length.
 const PART_TOKENS: usize = 2048;
@@ -119,16 +119,18 @@ impl Network {
     ) -> Result<Part> {
         let _guard = tch::no_grad_guard();
         let by_passage = self.needed_by_passage(options)?;
-        self.turns.take(|| {
+        let run = || {
             let mut found = [Found::default()];
             let passages = part.iter().map(|passage| (0, passage.clone())).collect();
             self.run_passages(passages, &by_passage, &mut found, cancel)?;
             let [found] = found;
             Ok(Part(found))
-        })
+        };
+        stream::own(self.device, || self.turns.take(run))
     }
 
-    /// Runs the heads that read documents on all parts of one.
+    /// Runs the heads that read documents on all parts of one: on a device not in a stream of this worker, since
+    /// others made the parts.
     pub(super) fn annotate_whole(
         &self,
         doc: &Document,

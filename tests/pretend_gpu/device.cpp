@@ -1,12 +1,20 @@
-// The device as LibTorch asks for it: that it is there, which one is current, its only stream.
+// The device as LibTorch asks for it: that it is there, which one is current, which stream.
 #include "pretend.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 
+#include <atomic>
+#include <utility>
+
 namespace pretend {
 namespace {
+
+thread_local Stream current = DEFAULT_STREAM;
+std::atomic<Stream> last = DEFAULT_STREAM;
+
+c10::Stream as_torch(Stream stream) { return c10::Stream(c10::Stream::UNSAFE, GPU, stream); }
 
 struct Guard final : c10::impl::DeviceGuardImplInterface {
     static constexpr c10::DeviceType static_type = c10::DeviceType::CUDA;
@@ -16,10 +24,11 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
     c10::Device getDevice() const override { return GPU; }
     void setDevice(c10::Device device) const override { check(device); }
     void uncheckedSetDevice(c10::Device) const noexcept override {}
-    c10::Stream getStream(c10::Device) const override { return only(); }
-    c10::Stream getDefaultStream(c10::Device) const override { return only(); }
-    c10::Stream getStreamFromGlobalPool(c10::Device, bool) const override { return only(); }
-    c10::Stream exchangeStream(c10::Stream) const override { return only(); }
+    c10::Stream getStream(c10::Device) const override { return as_torch(current); }
+    c10::Stream getDefaultStream(c10::Device) const override { return as_torch(DEFAULT_STREAM); }
+    c10::Stream exchangeStream(c10::Stream stream) const override {
+        return as_torch(std::exchange(current, stream.id()));
+    }
     c10::DeviceIndex deviceCount() const noexcept override { return 1; }
     // All is done when a call returns.
     void record(void **, const c10::Stream &, const c10::DeviceIndex, const c10::EventFlag) const override {}
@@ -33,14 +42,36 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
     static void check(c10::Device device) {
         TORCH_CHECK(device.index() <= 0, "there is one pretended GPU, not ", device);
     }
-    static c10::Stream only() { return c10::Stream(c10::Stream::DEFAULT, GPU); }
 };
 
 } // namespace
 
 C10_REGISTER_GUARD_IMPL(CUDA, Guard)
 
+Stream current_stream() { return current; }
+
 } // namespace pretend
+
+// What is asked of CUDA's run time, and LibTorch's own function for streams.
+
+extern "C" int cudaGetDevice(int *device) {
+    *device = 0;
+    return 0;
+}
+
+extern "C" int cudaSetDevice(int device) { return device == 0 ? 0 : 101; }
+
+extern "C" int cudaStreamCreateWithFlags(void **stream, unsigned flags) {
+    // One that does not wait for the default stream would have other rules.
+    if (flags != 0) return 1;
+    *stream = reinterpret_cast<void *>(++pretend::last);
+    return 0;
+}
+
+extern "C" int32_t torch_set_current_cuda_stream(void *stream, int32_t device) {
+    pretend::current = reinterpret_cast<pretend::Stream>(stream);
+    return device == 0 ? 0 : 1;
+}
 
 /// By this name LibTorch looks for it. Without cuDNN, whose functions are none of LibTorch's operations.
 struct CUDAHooks final : at::CUDAHooksInterface {

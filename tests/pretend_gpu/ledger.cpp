@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 #include <mutex>
+#include <set>
 #include <sstream>
 
 namespace pretend {
@@ -11,15 +12,22 @@ namespace {
 
 std::mutex guard;
 std::map<std::string, long> kernels;
-long up, up_unpinned, down;
+long in_default_stream, up, up_unpinned, down;
+std::set<Stream> streams;
 std::ptrdiff_t bytes, most_bytes;
 std::ptrdiff_t memory = std::numeric_limits<std::ptrdiff_t>::max();
+
+void count_stream() {
+    streams.insert(current_stream());
+    in_default_stream += current_stream() == DEFAULT_STREAM;
+}
 
 } // namespace
 
 void count_kernel(const std::string &name, long times) {
     std::lock_guard<std::mutex> lock(guard);
     kernels[name] += times;
+    count_stream();
 }
 
 void count_copy(bool is_up, bool is_down, bool pinned) {
@@ -27,6 +35,7 @@ void count_copy(bool is_up, bool is_down, bool pinned) {
     up += is_up;
     up_unpinned += is_up && !pinned;
     down += is_down;
+    count_stream();
 }
 
 void count_memory(std::ptrdiff_t change) {
@@ -44,7 +53,8 @@ extern "C" void pretend_gpu_begin() {
     using namespace pretend;
     std::lock_guard<std::mutex> lock(guard);
     kernels.clear();
-    up = up_unpinned = down = 0;
+    streams.clear();
+    in_default_stream = up = up_unpinned = down = 0;
     most_bytes = bytes;
 }
 
@@ -55,14 +65,16 @@ extern "C" void pretend_gpu_limit(std::ptrdiff_t bytes) {
 }
 
 /// What was counted since, as JSON: copies to the device, those of them that the host waited for, copies back, the most
-/// bytes in use at a time, and kernels by operation. Valid until the next call, in one thread.
+/// bytes in use at a time, in how many streams and what of all that in the default one, and kernels by operation. Valid
+/// until the next call, in one thread.
 extern "C" const char *pretend_gpu_counted() {
     using namespace pretend;
     static std::string counted;
     std::lock_guard<std::mutex> lock(guard);
     std::ostringstream json;
     json << "{\"up\":" << up << ",\"up_unpinned\":" << up_unpinned << ",\"down\":" << down
-         << ",\"bytes\":" << most_bytes << ",\"kernels\":{";
+         << ",\"bytes\":" << most_bytes << ",\"streams\":" << streams.size()
+         << ",\"in_default_stream\":" << in_default_stream << ",\"kernels\":{";
     const char *comma = "";
     for (const auto &[name, times] : kernels) {
         json << comma << '"' << name << "\":" << times;

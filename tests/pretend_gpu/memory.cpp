@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <mutex>
 #include <set>
 
@@ -28,6 +29,31 @@ std::size_t release(void *data) {
     return bytes;
 }
 
+std::mutex streams_guard;
+/// By the first byte of each block: in which stream it was reserved, and how many storages have it.
+std::map<const void *, std::pair<Stream, int>> streams;
+
+void hold(const void *data) {
+    std::lock_guard<std::mutex> lock(streams_guard);
+    ++streams.try_emplace(data, current_stream(), 0).first->second.second;
+}
+
+void let_go(const void *data) {
+    std::lock_guard<std::mutex> lock(streams_guard);
+    const auto block = streams.find(data);
+    if (block != streams.end() && --block->second.second == 0) streams.erase(block);
+}
+
+void check_stream(const at::Tensor &tensor) {
+    const Stream current = current_stream();
+    std::lock_guard<std::mutex> lock(streams_guard);
+    const auto block = streams.find(tensor.storage().data());
+    if (block == streams.end() || current == DEFAULT_STREAM) return;
+    const Stream own = block->second.first;
+    TORCH_CHECK(own == DEFAULT_STREAM || own == current, "a tensor of stream ", own, ", of ", tensor.sizes(),
+                ", is used in stream ", current, ", which does not wait for it");
+}
+
 struct DeviceMemory final : c10::Allocator {
     c10::DataPtr allocate(std::size_t bytes) override {
         if (bytes == 0) return {nullptr, GPU};
@@ -35,7 +61,12 @@ struct DeviceMemory final : c10::Allocator {
         void *data = reserve(bytes);
         // What is read before it is written shows.
         std::memset(data, 0xff, bytes);
-        return {data, data, [](void *data) { count_memory(-static_cast<std::ptrdiff_t>(release(data))); }, GPU};
+        hold(data);
+        const auto free = [](void *data) {
+            let_go(data);
+            count_memory(-static_cast<std::ptrdiff_t>(release(data)));
+        };
+        return {data, data, free, GPU};
     }
     void copy_data(void *to, const void *from, std::size_t bytes) const override { std::memcpy(to, from, bytes); }
 };
@@ -68,6 +99,7 @@ void free_storage(void *kept) { delete static_cast<c10::Storage *>(kept); }
 
 void free_of_device(void *kept) {
     auto *storage = static_cast<c10::Storage *>(kept);
+    let_go(storage->data());
     count_memory(-static_cast<std::ptrdiff_t>(storage->nbytes()));
     delete storage;
 }
@@ -97,6 +129,7 @@ bool is_pinned(const void *data) {
 
 at::Tensor on_host(const at::Tensor &tensor) {
     if (!tensor.defined() || !tensor.is_cuda()) return tensor;
+    check_stream(tensor);
     // Counted already.
     return over(tensor, c10::kCPU, c10::DispatchKey::CPU, c10::GetCPUAllocator(), free_storage);
 }
@@ -104,6 +137,7 @@ at::Tensor on_host(const at::Tensor &tensor) {
 at::Tensor on_device(const at::Tensor &tensor) {
     if (!tensor.defined() || tensor.is_cuda()) return tensor;
     count_memory(static_cast<std::ptrdiff_t>(tensor.storage().nbytes()));
+    hold(tensor.storage().data());
     return over(tensor, GPU, c10::DispatchKey::CUDA, device_memory(), free_of_device);
 }
 

@@ -11,6 +11,14 @@ namespace pretend {
 
 inline const c10::Device GPU(c10::DeviceType::CUDA, 0);
 
+// device.cpp: streams.
+
+using Stream = c10::StreamId;
+constexpr Stream DEFAULT_STREAM = 0;
+
+/// That of the thread that asks.
+Stream current_stream();
+
 // memory.cpp: tensors.
 
 /// The memory of the device, and memory of the host that a copy need not wait for.
@@ -18,7 +26,8 @@ c10::Allocator *device_memory();
 c10::Allocator *pinned_memory();
 bool is_pinned(const void *data);
 
-/// The same numbers in the same memory, as a tensor of the other side.
+/// The same numbers in the same memory, as a tensor of the other side. A tensor of the device must be of the current
+/// stream, or one of the two the default one: no other stream waits for what is written.
 at::Tensor on_host(const at::Tensor &tensor);
 at::Tensor on_device(const at::Tensor &tensor);
 
