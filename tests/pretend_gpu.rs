@@ -169,7 +169,7 @@ fn only_what_is_said_to_cross_does_and_from_pinned_memory() {
 fn memory_does_not_grow_with_the_number_of_texts() {
     let Some(device) = Pretended::new() else { return };
     let model = model();
-    let [some, more] = [1500, 3000].map(|count| {
+    let [some, more] = [2000, 4000].map(|count| {
         let (_, counted) = device.count(|| annotate(&model, &sentences(count), &[]));
         counted.bytes
     });

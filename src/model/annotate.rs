@@ -19,10 +19,11 @@ use crate::{Cancel, Document, DocumentBuilder, Error, OffsetUnit, Result, Span, 
 
 /// Passages and padded tokens of a batch.
 const CPU_BATCH: (usize, usize) = (64, 2048);
-/// And where there is more to fill.
-const GPU_BATCH: (usize, usize) = (1024, 16_384);
+/// And where there is more to fill: all passages of a group, unless their lengths are far apart.
+const GPU_BATCH: (usize, usize) = (2048, 32_768);
 /// Tokens of the documents that are worked on together: bounds memory.
-pub(super) const MAX_GROUP_TOKENS: usize = 16_384;
+const GROUP_TOKENS: usize = 16_384;
+const GPU_GROUP_TOKENS: usize = 28_672;
 
 /// How to annotate.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -115,7 +116,7 @@ impl Network {
         while start < docs.len() {
             let mut end = start + 1;
             let mut tokens = docs[start].tokens.len();
-            while end < docs.len() && tokens + docs[end].tokens.len() <= MAX_GROUP_TOKENS {
+            while end < docs.len() && tokens + docs[end].tokens.len() <= self.group_tokens() {
                 tokens += docs[end].tokens.len();
                 end += 1;
             }
@@ -126,6 +127,10 @@ impl Network {
             start = end;
         }
         Ok(annotated)
+    }
+
+    pub(super) fn group_tokens(&self) -> usize {
+        if self.device.is_cuda() { GPU_GROUP_TOKENS } else { GROUP_TOKENS }
     }
 
     /// The wanted tasks, in the model's order.

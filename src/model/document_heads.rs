@@ -7,17 +7,16 @@ use std::slice;
 use tch::Tensor;
 
 use super::Network;
-use super::annotate::{AnnotateOptions, Found, MAX_GROUP_TOKENS};
+use super::annotate::{AnnotateOptions, Found};
 use super::passages::{document_input, sequence_rows, words};
 use crate::config::NamesConfig;
 use crate::feature::Example;
 use crate::head::{DocumentInput, Head, MentionPairs};
 use crate::{Cancel, Document, Result, Span};
 
-/// Tokens of the documents that are read as one.
+/// Tokens of the documents that are read as one; on a GPU, which takes the same time for few and for more, all that are
+/// worked on together.
 const TOKENS_TOGETHER: usize = 8192;
-/// And on a GPU, which takes the same time for few and for more: all that are worked on together.
-const GPU_TOKENS_TOGETHER: usize = MAX_GROUP_TOKENS;
 
 impl Network {
     /// Makes names agree unless tasks are independent, then runs the heads that read documents.
@@ -67,7 +66,7 @@ impl Network {
         if self.is_fast {
             return 1;
         }
-        let most = if self.device.is_cuda() { GPU_TOKENS_TOGETHER } else { TOKENS_TOGETHER };
+        let most = if self.device.is_cuda() { self.group_tokens() } else { TOKENS_TOGETHER };
         let mut tokens = 0;
         let fits = |(doc, _): &&(&Document, &mut Found)| {
             tokens += doc.tokens.len();

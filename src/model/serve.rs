@@ -12,11 +12,13 @@ use crate::{Cancel, Document, Error, OffsetUnit, Result, engine};
 
 /// Pieces have no fewer tokens unless workers would have none, and each worker so many at most: where every operation of
 /// LibTorch has its price, and on plain slices, where small pieces cost no more and no worker waits long for the last.
-const PIECES: Sharing = Sharing { tokens: 600, per_worker: 4, all_work: true };
-const FAST_PIECES: Sharing = Sharing { tokens: 200, per_worker: 16, all_work: true };
+const PIECES: Sharing = Sharing { tokens: 600, per_worker: 4, largest: usize::MAX, all_work: true };
+const FAST_PIECES: Sharing =
+    Sharing { tokens: 200, per_worker: 16, largest: usize::MAX, all_work: true };
 /// On a GPU each piece costs about as many kernels, one after the other whoever starts them, as it takes a worker to
-/// read and write so many tokens.
-const GPU_PIECES: Sharing = Sharing { tokens: 3000, per_worker: 1, all_work: false };
+/// read and write so many tokens. The largest is one batch there, while others are read and written.
+const GPU_PIECES: Sharing =
+    Sharing { tokens: 3000, per_worker: 1, largest: 20_480, all_work: false };
 /// Of prose, about, a space among them.
 const BYTES_PER_TOKEN: usize = 5;
 /// Callers with at most so many tokens are served together, up to so many.
@@ -31,6 +33,8 @@ const GPU_SERVERS: usize = 2;
 struct Sharing {
     tokens: usize,
     per_worker: usize,
+    /// About how many tokens a piece has at most; there are then more for each worker.
+    largest: usize,
     /// Whether each worker has a piece however small.
     all_work: bool,
 }
@@ -50,7 +54,10 @@ impl Sharing {
     fn pieces(&self, tokens: usize, workers: usize) -> usize {
         match workers {
             0 | 1 => 1,
-            _ if !self.all_work => (tokens / self.tokens).clamp(1, self.per_worker * workers),
+            _ if !self.all_work => {
+                let least = tokens.div_ceil(self.largest.saturating_mul(workers));
+                (tokens / self.tokens).clamp(1, self.per_worker.max(least) * workers)
+            }
             _ => (tokens / self.tokens / workers).clamp(1, self.per_worker) * workers,
         }
     }
@@ -279,8 +286,9 @@ mod tests {
         assert_eq!(pieces(PIECES, 8), [8, 8, 32]);
         assert_eq!(pieces(FAST_PIECES, 2), [2, 22, 32]);
         assert_eq!(pieces(FAST_PIECES, 8), [8, 16, 128]);
-        assert_eq!(pieces(GPU_PIECES, 2), [1, 1, 2]);
+        assert_eq!(pieces(GPU_PIECES, 2), [1, 1, 6]);
         assert_eq!(pieces(GPU_PIECES, 8), [1, 1, 8]);
+        assert_eq!(GPU_PIECES.pieces(300_000, 8), 16);
     }
 
     #[test]
