@@ -214,6 +214,10 @@ fn workers_annotate_in_streams_of_their_own() {
     let (model, loaded) = device.count(model);
     assert!(loaded.streams == 1 && loaded.in_default_stream > 0, "{loaded:?}");
     let (_, counted) = device.count(|| annotate(&model, &sentences(400), &[]));
+    if std::env::var_os("HMTL_STREAMS").is_some_and(|v| v == "off") {
+        assert!(counted.streams == 1 && counted.in_default_stream > 0, "{counted:?}");
+        return;
+    }
     assert!((1..=workers).contains(&counted.streams), "{counted:?}");
     assert_eq!(counted.in_default_stream, 0);
     // A document so long that workers share it.

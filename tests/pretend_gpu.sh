@@ -34,5 +34,6 @@ if [ "${1-}" = counts ]; then
     HMTL_WORKERS=8 exec $CARGO test --release --locked --test pretend_gpu -- --ignored --nocapture
 fi
 HMTL_WORKERS=1 $CARGO test --release --locked --test pretend_gpu
+HMTL_STREAMS=off $CARGO test --release --locked --test pretend_gpu workers_annotate_in_streams
 $CARGO test --release --locked --test gpu
 echo "tests/pretend_gpu.sh: ok"
