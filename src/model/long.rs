@@ -82,8 +82,13 @@ impl Model {
         let docs = engine::run(move || {
             // Captured whole: a part of it would not be `Sync`.
             let shared: &Shared = shared;
-            let doc = shared.0.network().annotate_whole(doc, parts, options, cancel)?;
-            Ok(in_unit(vec![doc], options.offsets))
+            let network = shared.0.network();
+            let docs = match network.annotate_whole(doc, parts, options, cancel) {
+                // The parts are gone with what was made of them: all again, in the end with none beside it.
+                Err(error) if error.is_out_of_memory() => network.annotate(&[doc], options, cancel),
+                done => done.map(|doc| vec![doc]),
+            }?;
+            Ok(in_unit(docs, options.offsets))
         })?;
         only(docs).map(Some)
     }

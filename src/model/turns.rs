@@ -3,6 +3,7 @@
 use std::sync::{PoisonError, RwLock};
 
 use crate::Result;
+use crate::engine::guarded;
 
 /// What workers do at the same time with one network.
 #[derive(Debug, Default)]
@@ -15,16 +16,17 @@ impl Turns {
             Err(error) if error.is_out_of_memory() => {
                 log::debug!("{error}: again with none beside it");
                 let _alone = self.0.write().unwrap_or_else(PoisonError::into_inner);
-                work()
+                guarded(work)
             }
             other => other,
         }
     }
 
-    /// The same of what cannot be done again.
+    /// The same of what cannot be done again. Where an operation with a number among its arguments fails, `tch` panics as
+    /// it frees the number, before the error is returned.
     pub(super) fn beside<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let _beside = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        work()
+        guarded(work)
     }
 }
 
@@ -69,6 +71,9 @@ mod tests {
     fn what_is_too_much_for_one_fails_and_other_errors_are_not_tried_again() {
         let turns = Turns::default();
         let tries = AtomicUsize::new(0);
+        // As `tch` does.
+        let panicking =
+            || panic!("called `Result::unwrap()` on an `Err` value: {:?}", out_of_memory());
         let failing = |error: fn() -> Error| {
             tries.store(0, Ordering::SeqCst);
             let failed = turns.take(|| -> Result<()> {
@@ -78,6 +83,7 @@ mod tests {
             (failed.unwrap_err().is_out_of_memory(), tries.load(Ordering::SeqCst))
         };
         assert_eq!(failing(out_of_memory), (true, 2));
+        assert_eq!(failing(panicking), (true, 2));
         assert_eq!(failing(|| Error::Cancelled), (false, 1));
         assert_eq!(turns.take(|| Ok(3)).unwrap(), 3);
     }
